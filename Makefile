@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+UV := .uv/bin/uv
+BIN := .venv/bin
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## make .venv with everything for development
+
+.uv/bin/uv:
+	@echo "setting up: uv"
+	@$(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
+
+.venv/ready: pyproject.toml uv.lock | .uv/bin/uv
+	@echo "setting up: packages from uv.lock (about 300 MB the first time)"
+	@UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
+	@touch $@
+
+demo: .venv/ready ## the main job end to end: servers, a real small model, the support example
+	@$(BIN)/python -m examples.support.demo
+
+test: .venv/ready ## run the tests (real PostgreSQL, Valkey, processes and signals)
+	@$(BIN)/pytest
+
+check: .venv/ready ## what CI runs: format, lint, types, layers and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: .venv/ready ## format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/ready ## a short form of the benchmarks, written to build/bench.json
+	@$(BIN)/python -m benchmarks
+
+.PHONY: help setup demo test check format bench
