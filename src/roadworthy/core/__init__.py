@@ -1,0 +1,1 @@
+"""What Roadworthy does, in terms of ports."""

@@ -1,0 +1,102 @@
+"""An agent as its owner declares it: the agent itself, unmodified, and the rules that it runs under."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from roadworthy.domain.limits import Limits
+from roadworthy.domain.task import lane_of
+
+Effect = Literal["read", "idempotent", "once"]
+Fallback = Literal["cached", "skip"] | Callable[..., Awaitable[Any]] | None
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """How the runtime may treat one tool.
+
+    `effect`: `read` is run again after a crash, `idempotent` is run again with the same key, `once` never.
+    `seconds` bounds one call. Raises ValueError for values that make no sense.
+    """
+
+    effect: Effect = "once"
+    seconds: float = 30
+    retries: int = 0
+    fallback: Fallback = None
+
+    def __post_init__(self) -> None:
+        if self.effect not in get_args(Effect):
+            raise ValueError(f"tool effect must be one of {', '.join(get_args(Effect))}, not {self.effect!r}")
+        if not 0 < self.seconds < 1e9:
+            raise ValueError(f"tool seconds must be above zero, not {self.seconds!r}")
+        if self.retries < 0:
+            raise ValueError(f"tool retries must be zero or more, not {self.retries!r}")
+        if self.effect == "once" and self.retries:
+            raise ValueError('a tool with effect "once" is never retried: declare it "idempotent" or "read"')
+        if not (self.fallback in ("cached", "skip", None) or callable(self.fallback)):
+            raise ValueError(f'tool fallback must be "cached", "skip" or a function, not {self.fallback!r}')
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTiers:
+    """Models by how hard the request is; in each tier the first is used, the others are its fallbacks."""
+
+    simple: tuple[str, ...] = ()
+    moderate: tuple[str, ...] = ()
+    complex: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for tier in ("simple", "moderate", "complex"):
+            names = getattr(self, tier)
+            if isinstance(names, str):
+                raise ValueError(f'models.{tier} must be a list of names, like ["{names}"]')
+            object.__setattr__(self, tier, tuple(names))
+        if not (self.simple or self.moderate or self.complex):
+            raise ValueError("models needs at least one tier with at least one model")
+
+
+@dataclass(frozen=True, eq=False)
+class AgentService:
+    """One version of one agent, ready to be served.
+
+    `agent` is a pydantic-ai Agent or a plain `async def reply(ctx, message)`; it is run as it is. Raises
+    ValueError for a name with other characters than letters, digits, `-`, `_` and `.`, TypeError for limits or
+    policies of another type.
+    """
+
+    agent: Any
+    name: str = "agent"
+    version: str = "1"
+    limits: Limits = field(default_factory=Limits)
+    models: ModelTiers | None = None
+    tools: Mapping[str, ToolPolicy] = field(default_factory=dict[str, ToolPolicy])
+    fallback_answer: str | None = None
+
+    def __post_init__(self) -> None:
+        for label, value in (("name", self.name), ("version", self.version)):
+            if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(
+                    f"service {label} {value!r}: use 1 to 64 letters, digits, '-', '_' or '.', nothing else"
+                )
+        if not isinstance(self.limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"limits must be a Limits(...), not {type(self.limits).__name__}")
+        for tool, policy in self.tools.items():
+            if not isinstance(policy, ToolPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"tools[{tool!r}] must be a ToolPolicy(...), not {type(policy).__name__}")
+        object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
+
+    @property
+    def lane(self) -> str:
+        return lane_of(self.name, self.version)
+
+    def policy(self, tool: str) -> ToolPolicy:
+        """The tool's policy; a tool that was not declared happens at most once."""
+        return self.tools.get(tool, _DEFAULT_POLICY)
+
+
+_DEFAULT_POLICY = ToolPolicy()

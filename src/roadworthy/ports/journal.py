@@ -1,0 +1,26 @@
+"""Where the journals of tasks live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.journal import Appended, EntryWrite, JournalEntry, Refused
+from roadworthy.domain.principal import Principal
+
+
+class Journal(Protocol):
+    async def append(self, entries: Sequence[EntryWrite]) -> list[Appended | Refused]:
+        """Commit entries of any number of tasks; one outcome an entry, in their order.
+
+        Refused unless the entry's fence is that of the task's present attempt and the task is running. Entries
+        of one task are numbered in the order given. An entry whose key is there already (same attempt: a lost
+        acknowledgement) answers `Appended` with its sequence and changes nothing. One that can't be stored
+        fails alone. Resets the tasks' `failures`.
+        """
+        ...
+
+    async def read(self, principal: Principal, task_id: TaskId, start: int = 0) -> list[JournalEntry]:
+        """Entries from sequence `start` on, in order; empty if the task isn't the principal's."""
+        ...

@@ -1,0 +1,43 @@
+"""Which workers live, what they serve, and until when they may act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from roadworthy.domain.ids import TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    id: UUID
+    """New at every registration: a worker that lost its lease comes back as another one."""
+    lanes: Mapping[str, str]
+    """Lane → digest of the agent's code."""
+    host: str
+    process_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The lease was extended. `cancelled` are the worker's running tasks that somebody cancelled."""
+
+    cancelled: Sequence[TaskId]
+
+
+class WorkerRegistry(Protocol):
+    async def register(self, worker: Worker, lease_seconds: float) -> None: ...
+
+    async def heartbeat(self, worker_id: UUID, lease_seconds: float) -> Heartbeat | None:
+        """Extend the lease; None if it ran out before: the worker must stop acting for its tasks."""
+        ...
+
+    async def deregister(self, worker_id: UUID) -> None:
+        """The worker has ended; what it still held may be rescued at once."""
+        ...
+
+    async def end_all_leases(self) -> None:
+        """Every registered worker is gone for certain (the store was exclusively ours and is just starting)."""
+        ...
