@@ -1,0 +1,1 @@
+"""What the ports become when they meet a real server, a real disk or a real network."""
