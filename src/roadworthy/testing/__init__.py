@@ -1,0 +1,1 @@
+"""Shipped test tools: doubles, simulations and the conformance suites of the ports."""
