@@ -73,7 +73,7 @@ class Routes:
             case b"GET", "/stats":
                 self._show_statistics(connection, query)
             case b"GET", "/requests":
-                self._send(connection, self._state.statistics.listed())
+                self._send(connection, list(self._state.statistics.records))
             case b"POST", "/control":
                 released = self._state.control(read_body(request.body))
                 self._send(connection, {"released": released, "held": self._state.statistics.held})

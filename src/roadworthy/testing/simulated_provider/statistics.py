@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from roadworthy.testing.simulated_provider.json_values import JsonObject
@@ -106,10 +106,6 @@ class Statistics:
             "faults": dict(self.faults),
             "outcomes": dict(self.outcomes),
         }
-
-    def listed(self) -> list[JsonObject]:
-        """The latest requests, oldest first."""
-        return [asdict(record) for record in self.records]
 
     async def wait_for(self, wanted: Wanted, seconds: float) -> bool:
         """Wait until the counters are as wanted; False when that did not happen within `seconds`."""
