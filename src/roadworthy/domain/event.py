@@ -10,8 +10,8 @@ attempt, where `place` counts status changes. Events of a committed entry have a
 
 Details of journal entries (`JournalEntry.detail`):
 
-    model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try], tool_calls: [{call_id,
-              tool, arguments}], usage: {input_tokens, …}, cost, seconds}
+    model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try] (where it was streamed),
+              tool_calls: [{call_id, tool, arguments}], usage: {input_tokens, …}, cost, seconds}
     tool      {step, call_id, tool, outcome: "done" | "failed" | "not_done", result, seconds}
 """
 
@@ -137,7 +137,7 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
 def text_end_of(entry: JournalEntry) -> int | None:
     """The number of the last piece of text that led to this entry, None where it has none."""
     pieces = entry.detail.get("pieces")
-    if not pieces:
+    if not pieces or "text_at" not in entry.detail:
         return None
     journal, attempt, try_ = entry.detail["text_at"]
     return Place(journal, attempt, try_, sum(len(text) for _, text in pieces)).number

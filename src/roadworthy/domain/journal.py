@@ -59,3 +59,10 @@ class Appended:
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The entry was not written: a newer attempt owns the task, or the task is not running."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotStorable:
+    """The entry itself can't be stored, now or later; its neighbours are not affected."""
+
+    message: str

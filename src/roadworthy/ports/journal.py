@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.journal import Appended, EntryWrite, JournalEntry, Refused
+from roadworthy.domain.journal import Appended, EntryWrite, JournalEntry, NotStorable, Refused
 from roadworthy.domain.principal import Principal
 
 
 class Journal(Protocol):
-    async def append(self, entries: Sequence[EntryWrite]) -> list[Appended | Refused]:
+    async def append(self, entries: Sequence[EntryWrite]) -> list[Appended | Refused | NotStorable]:
         """Commit entries of any number of tasks; one outcome an entry, in their order.
 
         Refused unless the entry's fence is that of the task's present attempt and the task is running. Entries

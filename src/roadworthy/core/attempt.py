@@ -1,0 +1,266 @@
+"""One attempt of a task: what it may still do, what it has done, and how that is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from roadworthy.core.publisher import EventPublisher
+from roadworthy.domain.errors import (
+    Fenced,
+    JournalMismatch,
+    LimitReached,
+    StoreUnavailable,
+    TaskInterruption,
+)
+from roadworthy.domain.event import (
+    FIRST_TRY,
+    LAST_TRY,
+    MAX_ENTRIES,
+    Event,
+    EventKind,
+    EventRecord,
+    Place,
+    Position,
+    entry_events,
+    text_end_of,
+)
+from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEntry, NotStorable, Refused
+from roadworthy.domain.lease import Lease
+from roadworthy.domain.service import AgentService
+from roadworthy.domain.task import Claimed, Usage
+
+Append = Callable[[EntryWrite], Awaitable[Appended | Refused | NotStorable]]
+_LEASE_CHECK_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry before it is written."""
+
+    key: str
+    kind: EntryKind
+    payload: bytes
+    detail: dict[str, Any]
+
+
+class Attempt:
+    """Everything that the gates of one attempt share."""
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        service: AgentService,
+        lease: Lease,
+        append: Append,
+        publisher: EventPublisher,
+        journal: Sequence[JournalEntry] = (),
+    ) -> None:
+        task = claimed.task
+        self.claimed = claimed
+        self.task = task
+        self.service = service
+        self.limits = task.limits
+        self.lease = lease
+        self.interruption: TaskInterruption | None = None
+        self.steps = 0
+        self.usage = Usage()
+        self.recorded = 0
+        self._last_pieces: list[list[str]] = []
+        self.position = Position(task.journal_length, len(task.changes))
+        self._append = append
+        self._publisher = publisher
+        self._replay = {entry.key: entry for entry in journal}
+        self._unwritten: list[Draft] = []
+        self._chain = b""
+        self._siblings = 0
+        self._tries = (-1, 0)
+        self._text: TextStream | None = None
+
+    # What it may do
+
+    async def permit(self) -> None:
+        """Wait for the right to act: raises what interrupts the attempt, or waits out a lease in doubt."""
+        while True:
+            if self.interruption is not None:
+                raise self.interruption
+            if self.lease.remaining > 0:
+                return
+            await asyncio.sleep(_LEASE_CHECK_SECONDS)
+
+    def check_limits(self) -> None:
+        """LimitReached when the next model call would be one too many, or the money is gone."""
+        if self.steps > self.limits.steps:
+            raise LimitReached(f"the task used up its {self.limits.steps} steps")
+        if self.limits.cost and self.usage.cost >= self.limits.cost:
+            raise LimitReached(f"the task used up its ${self.limits.cost_usd}")
+
+    # What it did before
+
+    def replayed(self, key: str) -> JournalEntry | None:
+        """The entry of an earlier attempt, or of this one."""
+        return self._replay.get(key)
+
+    def chain(self) -> str:
+        """A hash over everything before the next model call, however parallel tools were ordered."""
+        link = blake2b(self._chain, digest_size=12)
+        link.update(self._siblings.to_bytes(8))
+        return link.hexdigest()
+
+    def link(self, draft: Draft | JournalEntry) -> None:
+        """Make an entry part of the chain."""
+        digest = blake2b(draft.key.encode(), digest_size=8)
+        digest.update(draft.payload)
+        match draft.kind:
+            case EntryKind.MODEL:
+                self._chain = self.chain().encode() + digest.digest()
+                self._siblings = 0
+            case EntryKind.TOOL:
+                self._siblings ^= int.from_bytes(digest.digest())
+            case EntryKind.INPUT | EntryKind.STARTED:
+                pass
+
+    def check_replay(self, entry: JournalEntry, name: str, expected: str) -> None:
+        """JournalMismatch unless the entry was written by code that did the same up to here."""
+        if entry.detail.get(name) != expected:
+            raise JournalMismatch(
+                f"the journal's entry {entry.key} was made by other code than version "
+                f"{self.service.version!r} has now; give changed code a new version, and cancel this task "
+                "or run it on the old code"
+            )
+
+    def count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
+        """Add a finished call to the usage."""
+        if kind is EntryKind.TOOL:
+            self.usage = replace(self.usage, tool_calls=self.usage.tool_calls + 1)
+            return
+        tokens, before = detail["usage"], self.usage
+        self.usage = replace(
+            before,
+            cost=before.cost + detail["cost"],
+            input_tokens=before.input_tokens + tokens.get("input_tokens", 0),
+            output_tokens=before.output_tokens + tokens.get("output_tokens", 0),
+            cache_read_tokens=before.cache_read_tokens + tokens.get("cache_read_tokens", 0),
+            model_calls=before.model_calls + 1,
+            steps=before.steps + 1,
+        )
+        self._last_pieces = detail["pieces"]
+
+    @property
+    def partial_text(self) -> str:
+        """The best text so far: of the model call under way, else of the last finished one."""
+        running = self._text.pieces if self._text else []
+        for pieces in (running, self._last_pieces):
+            if text := "".join(text for kind, text in pieces if kind == EventKind.TEXT):
+                return text
+        return ""
+
+    # What it does now
+
+    def later(self, draft: Draft) -> None:
+        """Write this entry together with the next one that is recorded."""
+        self._unwritten.append(draft)
+
+    async def record(self, draft: Draft) -> None:
+        """Commit the entry and publish its events; returns when it is durable.
+
+        Raises Fenced when a newer attempt owns the task, or what interrupts the attempt while the store is away.
+        """
+        if self.position.journal + len(self._unwritten) >= MAX_ENTRIES:
+            raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
+        drafts, self._unwritten = [*self._unwritten, draft], []
+        fence = self.claimed.fence
+        writes = [EntryWrite(fence, d.key, d.kind, d.payload, orjson.dumps(d.detail)) for d in drafts]
+        sequences = [await written for written in [asyncio.ensure_future(self._commit(w)) for w in writes]]
+        self.recorded += len(drafts)
+        self._publish(drafts, sequences)
+
+    async def _commit(self, write: EntryWrite) -> int:
+        pause = 0.05
+        while True:
+            try:
+                outcome = await self._append(write)
+            except StoreUnavailable:
+                if self.interruption is not None:
+                    raise self.interruption from None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1)
+                continue
+            match outcome:
+                case Appended(sequence):
+                    return sequence
+                case Refused():
+                    raise Fenced
+                case NotStorable(message):
+                    raise LimitReached(message)
+
+    def _publish(self, drafts: Sequence[Draft], sequences: Sequence[int]) -> None:
+        events: list[Event] = []
+        text_end = None
+        for draft, sequence in zip(drafts, sequences, strict=True):
+            attempt, at = self.task.attempt, time.time()
+            entry = JournalEntry(sequence, draft.key, draft.kind, attempt, draft.payload, draft.detail, at)
+            self._replay[draft.key] = entry
+            events.extend(entry_events(entry))
+            text_end = text_end_of(entry) or text_end
+        before = self.position
+        self.position = Position(max(before.journal, *(s + 1 for s in sequences)), before.changes)
+        if events:
+            record = EventRecord(self.task.id, before, self.position, tuple(events), text_end)
+            self._publisher.publish(record)
+
+    def open_text(self) -> TextStream:
+        """A stream for the text of one model call; of several at the same time only the first is live."""
+        journal = self.position.journal
+        tries = self._tries[1] + 1 if self._tries[0] == journal else FIRST_TRY
+        live = self._text is None and tries <= LAST_TRY
+        if live:
+            self._tries = (journal, tries)
+        stream = TextStream(self, Place(journal, self.task.attempt, min(tries, LAST_TRY), 0), live)
+        if live:
+            self._text = stream
+        return stream
+
+    def close_text(self, stream: TextStream) -> None:
+        if self._text is stream:
+            self._text = None
+
+    def publish_text(self, place: Place, kind: EventKind, text: str) -> None:
+        again = place.place == 0 and (place.attempt, place.try_) != (1, FIRST_TRY)
+        if again:
+            restart = Event(place.number, EventKind.RESTART, {})
+            self._publisher.publish(EventRecord(self.task.id, self.position, self.position, (restart,)))
+        self._publisher.text(self.task.id, self.position, place, kind, text)
+
+
+class TextStream:
+    """The text of one model call, sent on as it comes. Callable: `stream(kind, piece)`."""
+
+    __slots__ = ("_attempt", "_pieces", "live", "place")
+
+    def __init__(self, attempt: Attempt, place: Place, live: bool) -> None:
+        self._attempt = attempt
+        self.place = place
+        self.live = live
+        self._pieces: list[tuple[EventKind, list[str]]] = []
+
+    def __call__(self, kind: EventKind, text: str) -> None:
+        if not text:
+            return
+        if self.live:
+            self._attempt.publish_text(self.place, kind, text)
+        self.place = self.place._replace(place=self.place.place + len(text))
+        if not self._pieces or self._pieces[-1][0] is not kind:
+            self._pieces.append((kind, []))
+        self._pieces[-1][1].append(text)
+
+    @property
+    def pieces(self) -> list[list[str]]:
+        """`[kind, text]` of each stretch of one kind, in order."""
+        return [[kind.value, "".join(texts)] for kind, texts in self._pieces]
