@@ -63,6 +63,6 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotStorable:
-    """The entry itself can't be stored, now or later; its neighbours are not affected."""
+    """The entry (or the new task) itself can't be stored, now or later; its neighbours are not affected."""
 
     message: str

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from roadworthy.domain.ids import SessionId, TaskId
+from roadworthy.domain.journal import NotStorable
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Claimed, NewTask, Settlement, Task, TaskStatus
 
@@ -44,7 +45,7 @@ class NoSuchSession:
     """The session is not there, or not the principal's."""
 
 
-SubmitOutcome = Submitted | SubmittedBefore | KeyReused | Busy | NoSuchSession
+SubmitOutcome = Submitted | SubmittedBefore | KeyReused | Busy | NoSuchSession | NotStorable
 
 
 @dataclass(frozen=True, slots=True)
