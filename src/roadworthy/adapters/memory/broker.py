@@ -1,0 +1,73 @@
+"""What the queues, logs and signals of one broker share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from roadworthy.adapters.memory.faults import Faults, NoFaults
+from roadworthy.domain.event import EventRecord
+from roadworthy.domain.ids import TaskId
+from roadworthy.ports.clock import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False, slots=True)
+class Inbox:
+    """What one reader has not taken yet; `arrived` is set while there is something."""
+
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(eq=False, slots=True)
+class RecordInbox(Inbox):
+    records: list[EventRecord] = field(default_factory=list[EventRecord])
+
+
+@dataclass(eq=False, slots=True)
+class SignalInbox(Inbox):
+    task_ids: list[TaskId] = field(default_factory=list[TaskId])
+
+
+@dataclass(eq=False, slots=True)
+class WaitingWorker(Inbox):
+    lanes: frozenset[str] = frozenset()
+
+
+class MemoryBroker:
+    """One broker; every adapter made over it sees the same tickets, records and signals."""
+
+    def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
+        self.faults: Faults = faults or NoFaults()
+        self.tickets: set[str] = set()
+        self.waiting_workers: list[WaitingWorker] = []
+        self.records: dict[TaskId, list[EventRecord]] = defaultdict(list)
+        self.subscribers: dict[TaskId, set[RecordInbox]] = defaultdict(set)
+        self.listeners: set[SignalInbox] = set()
+        self._clock = clock
+
+    async def run(self, operation: str, apply: Callable[[], T]) -> T:
+        return await self.faults.around(operation, apply)
+
+    def flush(self) -> None:
+        """Lose everything, as FLUSHALL does; those who wait or subscribe stay connected."""
+        self.tickets.clear()
+        self.records.clear()
+
+    async def wait_for(self, inbox: Inbox, seconds: float) -> bool:
+        """Whether something arrived within `seconds`, by the broker's clock."""
+        if inbox.arrived.is_set():
+            return True
+        arrival = asyncio.ensure_future(inbox.arrived.wait())
+        timeout = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({arrival, timeout}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pending in (arrival, timeout):
+                pending.cancel()
+            await asyncio.gather(arrival, timeout, return_exceptions=True)
+        return inbox.arrived.is_set()

@@ -1,0 +1,168 @@
+"""The tables, and the rules that several ports share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+from roadworthy.adapters.memory.faults import Faults, NoFaults
+from roadworthy.adapters.memory.task_row import TaskRow, owns
+from roadworthy.domain.errors import NotFound
+from roadworthy.domain.ids import SessionId, TaskId
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.session import Session
+from roadworthy.domain.task import OCCUPYING, OPEN, TaskStatus, Turn
+from roadworthy.ports.clock import Clock
+from roadworthy.ports.worker_registry import Worker
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class SessionRow:
+    id: SessionId
+    principal: Principal
+    created_at: float
+    updated_at: float
+    turns: list[Turn] = field(default_factory=list[Turn])
+    task_ids: set[TaskId] = field(default_factory=set[TaskId])
+
+    def session(self) -> Session:
+        return Session(self.id, self.principal, len(self.turns), self.created_at, self.updated_at)
+
+
+@dataclass(slots=True)
+class WorkerRow:
+    worker: Worker
+    lease_until: float
+
+
+@dataclass(slots=True)
+class DutyRow:
+    last_run: float
+    next_run: float
+    resumed_at: float
+
+
+class MemoryDatabase:
+    """One database; every adapter made over it sees the same rows."""
+
+    def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
+        self.faults: Faults = faults or NoFaults()
+        self.sessions: dict[SessionId, SessionRow] = {}
+        self.workers: dict[UUID, WorkerRow] = {}
+        self.duties: dict[str, DutyRow] = {}
+        self.tasks: dict[TaskId, TaskRow] = {}
+        self._clock = clock
+        self._transaction = threading.Lock()
+        self._by_status: dict[TaskStatus, dict[TaskId, TaskRow]] = {status: {} for status in TaskStatus}
+        self._by_key: dict[tuple[str, str, str], TaskId] = {}
+        self._last_tag_of_owner: dict[tuple[str, int, str, str], int] = {}
+        self._highest_tag_claimed: dict[tuple[str, int], int] = {}
+
+    async def run(self, operation: str, apply: Callable[[], T]) -> T:
+        """Carry out one call as one transaction; `apply` checks everything before it changes anything."""
+
+        def transaction() -> T:
+            with self._transaction:
+                return apply()
+
+        return await self.faults.around(operation, transaction)
+
+    def now(self) -> float:
+        return self._clock.time()
+
+    def with_status(self, *statuses: TaskStatus) -> list[TaskRow]:
+        """The tasks with any of these statuses, oldest first."""
+        rows = [row for status in statuses for row in self._by_status[status].values()]
+        return sorted(rows, key=lambda row: row.id)
+
+    def task_of(self, principal: Principal, task_id: TaskId) -> TaskRow:
+        row = self.tasks.get(task_id)
+        if row is None or not row.belongs_to(principal):
+            raise NotFound
+        return row
+
+    def task_with_key(self, principal: Principal, key: str) -> TaskRow | None:
+        task_id = self._by_key.get((principal.tenant, principal.user, key))
+        return None if task_id is None else self.tasks[task_id]
+
+    def session_of(self, principal: Principal, session_id: SessionId) -> SessionRow:
+        session = self.sessions.get(session_id)
+        if session is None or not owns(principal, session.principal):
+            raise NotFound
+        return session
+
+    def tasks_of_session(self, session_id: SessionId, statuses: Iterable[TaskStatus] = TaskStatus) -> list[TaskRow]:
+        """Oldest first."""
+        wanted = frozenset(statuses)
+        rows = (self.tasks[task_id] for task_id in self.sessions[session_id].task_ids)
+        return sorted((row for row in rows if row.status in wanted), key=lambda row: row.id)
+
+    def occupant(self, session_id: SessionId) -> TaskRow | None:
+        return next(iter(self.tasks_of_session(session_id, OCCUPYING)), None)
+
+    def add_task(self, row: TaskRow) -> None:
+        new = row.new
+        self.tasks[row.id] = row
+        self._by_status[row.status][row.id] = row
+        self.sessions[new.session_id].task_ids.add(row.id)
+        if new.idempotency_key is not None:
+            self._by_key[new.principal.tenant, new.principal.user, new.idempotency_key] = row.id
+        row.record_change(None, row.created_at)
+        if row.status is TaskStatus.QUEUED:
+            self._set_fair_tag(row)
+
+    def delete_session(self, session_id: SessionId) -> None:
+        for row in self.tasks_of_session(session_id):
+            del self.tasks[row.id]
+            del self._by_status[row.status][row.id]
+            if row.new.idempotency_key is not None:
+                del self._by_key[row.new.principal.tenant, row.new.principal.user, row.new.idempotency_key]
+        del self.sessions[session_id]
+
+    def change(self, row: TaskRow, status: TaskStatus, reason: str | None = None) -> None:
+        """Give the task another status, with all that follows for its place in the queue.
+
+        IllegalTransition, and nothing changed, if it cannot have that one now.
+        """
+        before, now = row.status, self.now()
+        row.change(status, reason, now)
+        del self._by_status[before][row.id]
+        self._by_status[status][row.id] = row
+        if status is not TaskStatus.RUNNING:
+            row.worker_id = None
+        row.run_after = None
+        if status is TaskStatus.QUEUED:
+            self._set_fair_tag(row)
+        if before is not TaskStatus.BLOCKED and status in OPEN:
+            row.waits_since = now
+        if status is TaskStatus.RUNNING:
+            place = row.lane, row.new.priority
+            self._highest_tag_claimed[place] = max(self._highest_tag_claimed.get(place, 0), row.fair_tag)
+        self.sessions[row.new.session_id].updated_at = now
+
+    def release_next(self, session_id: SessionId) -> TaskRow | None:
+        """Queue the session's next blocked task if nothing holds the session: interrupting ones first, of these
+        the newest, then the oldest of the others."""
+        if self.occupant(session_id) is not None:
+            return None
+        blocked = self.tasks_of_session(session_id, {TaskStatus.BLOCKED})
+        interrupting = [row for row in blocked if row.interrupts]
+        row = interrupting[-1] if interrupting else next(iter(blocked), None)
+        if row is not None:
+            self.change(row, TaskStatus.QUEUED)
+        return row
+
+    def holds_lease(self, worker_id: UUID | None) -> bool:
+        worker = None if worker_id is None else self.workers.get(worker_id)
+        return worker is not None and worker.lease_until > self.now()
+
+    def _set_fair_tag(self, row: TaskRow) -> None:
+        lane, priority, owner = row.lane, row.new.priority, row.new.principal
+        last = self._last_tag_of_owner.get((lane, priority, owner.tenant, owner.user), 0)
+        row.fair_tag = 1 + max(last, self._highest_tag_claimed.get((lane, priority), 0))
+        self._last_tag_of_owner[lane, priority, owner.tenant, owner.user] = row.fair_tag

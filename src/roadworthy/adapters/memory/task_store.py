@@ -1,0 +1,178 @@
+"""Tasks in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from roadworthy.adapters.memory.database import MemoryDatabase, SessionRow
+from roadworthy.adapters.memory.storable import check_text, json_object
+from roadworthy.adapters.memory.task_row import TaskRow, owns
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.journal import NotStorable
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import (
+    LIFE_ENDS,
+    Claimed,
+    NewTask,
+    OnBusy,
+    Settlement,
+    Task,
+    TaskStatus,
+    check_transition,
+)
+from roadworthy.ports.task_store import (
+    Busy,
+    Changed,
+    KeyReused,
+    NoSuchSession,
+    Settled,
+    SettleRefused,
+    SubmitOutcome,
+    Submitted,
+    SubmittedBefore,
+    TaskFilter,
+)
+
+_KEEPS_TURN = frozenset({TaskStatus.SUCCEEDED, TaskStatus.PARTIAL, TaskStatus.CANCELLED})
+
+
+class MemoryTaskStore:
+    """A `TaskStore` over a `MemoryDatabase`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def submit(self, tasks: Sequence[NewTask]) -> list[SubmitOutcome]:
+        return await self._database.run("task_store.submit", lambda: [self._submit(new) for new in tasks])
+
+    async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
+        return await self._database.run("task_store.claim", lambda: self._claim(worker_id, lanes, limit))
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
+        for settlement in settlements:
+            check_transition(TaskStatus.RUNNING, settlement.status)
+        return await self._database.run("task_store.settle", lambda: [self._settle(each) for each in settlements])
+
+    async def cancel(self, principal: Principal, task_id: TaskId) -> list[Changed]:
+        return await self._database.run("task_store.cancel", lambda: self._cancel(principal, task_id))
+
+    async def find(self, principal: Principal, task_id: TaskId) -> Task:
+        return await self._database.run("task_store.find", lambda: self._database.task_of(principal, task_id).task())
+
+    async def list(self, principal: Principal, filter: TaskFilter) -> list[Task]:
+        return await self._database.run("task_store.list", lambda: self._list(principal, filter))
+
+    async def positions(self, task_ids: Sequence[TaskId]) -> dict[TaskId, tuple[int, int, bool]]:
+        def positions() -> dict[TaskId, tuple[int, int, bool]]:
+            rows = (self._database.tasks.get(task_id) for task_id in task_ids)
+            return {row.id: (len(row.journal), len(row.changes), row.status in LIFE_ENDS) for row in rows if row}
+
+        return await self._database.run("task_store.positions", positions)
+
+    async def ping(self) -> None:
+        await self._database.run("task_store.ping", lambda: None)
+
+    def _submit(self, new: NewTask) -> SubmitOutcome:
+        database, principal = self._database, new.principal
+        known = database.tasks.get(new.id)
+        if known is not None:
+            return Submitted(known.task())
+        try:
+            check_text(new.input)
+            json_object(new.metadata)
+        except ValueError as error:
+            return NotStorable(f"the task's input or metadata: {error}")
+        if new.idempotency_key is not None:
+            before = database.task_with_key(principal, new.idempotency_key)
+            if before is not None:
+                same = before.new.request_digest == new.request_digest
+                return SubmittedBefore(before.task()) if same else KeyReused()
+        session = database.sessions.get(new.session_id)
+        if session is None and not new.opens_session:
+            return NoSuchSession()
+        if session is not None and not owns(principal, session.principal):
+            return NoSuchSession()
+        now = database.now()
+        if session is None:
+            session = SessionRow(new.session_id, principal, created_at=now, updated_at=now)
+            database.sessions[session.id] = session
+        occupant = database.occupant(session.id)
+        if occupant is not None and new.on_busy is OnBusy.REJECT:
+            return Busy(occupant.id)
+        interrupts = new.on_busy is OnBusy.INTERRUPT
+        interrupted: TaskId | None = None
+        if occupant is not None and interrupts:
+            occupant.cancel_requested = True
+            if occupant.status is TaskStatus.RUNNING:
+                interrupted = occupant.id
+            else:
+                database.change(occupant, TaskStatus.CANCELLED, "another message interrupted it")
+                occupant = None
+        status = TaskStatus.QUEUED if occupant is None else TaskStatus.BLOCKED
+        row = TaskRow(new, created_at=now, waits_since=now, status=status, interrupts=interrupts)
+        database.add_task(row)
+        session.updated_at = now
+        return Submitted(row.task(), interrupted)
+
+    def _claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
+        database = self._database
+        if not database.holds_lease(worker_id):
+            return []
+        rows = [row for row in database.with_status(TaskStatus.QUEUED) if row.claimable and row.lane in lanes]
+        rows.sort(key=lambda row: (-row.new.priority, row.fair_tag, row.id))
+        claimed: list[Claimed] = []
+        for row in rows[:limit]:
+            row.attempt += 1
+            row.claim_token = uuid4()
+            row.worker_id = worker_id
+            database.change(row, TaskStatus.RUNNING)
+            row.started_at = row.started_at or database.now()
+            turns = len(database.sessions[row.new.session_id].turns)
+            claimed.append(Claimed(row.task(), row.claim_token, turns))
+        return claimed
+
+    def _settle(self, settlement: Settlement) -> Settled | SettleRefused:
+        database = self._database
+        row = database.tasks.get(settlement.fence.task_id)
+        if row is None or not row.holds(settlement.fence):
+            return SettleRefused()
+        if row.status is not TaskStatus.RUNNING:
+            return Settled(row.task())
+        status, reason = settlement.status, settlement.reason
+        if row.cancel_requested and status is not TaskStatus.CANCELLED:
+            status, reason = TaskStatus.CANCELLED, "cancelled"
+        row.output, row.error, row.usage = settlement.output, settlement.error, settlement.usage
+        row.running_seconds += settlement.running_seconds
+        row.failures += settlement.counts_as_failure
+        database.change(row, status, reason)
+        if status is TaskStatus.QUEUED and settlement.run_after_seconds > 0:
+            row.run_after = database.now() + settlement.run_after_seconds
+        if settlement.turn is not None and status in _KEEPS_TURN:
+            database.sessions[row.new.session_id].turns.append(settlement.turn)
+        released = database.release_next(row.new.session_id)
+        return Settled(row.task(), released.task() if released else None)
+
+    def _cancel(self, principal: Principal, task_id: TaskId) -> list[Changed]:
+        database = self._database
+        row = database.task_of(principal, task_id)
+        if row.status in LIFE_ENDS:
+            return [Changed(row.task())]
+        row.cancel_requested = True
+        if row.status is TaskStatus.RUNNING:
+            return [Changed(row.task())]
+        database.change(row, TaskStatus.CANCELLED, "cancelled")
+        released = database.release_next(row.new.session_id)
+        return [Changed(each.task()) for each in (row, released) if each is not None]
+
+    def _list(self, principal: Principal, filter: TaskFilter) -> list[Task]:
+        rows = sorted(self._database.tasks.values(), key=lambda row: row.id, reverse=True)
+        return [
+            row.task()
+            for row in rows
+            if row.belongs_to(principal)
+            and (filter.status is None or row.status is filter.status)
+            and (filter.session_id is None or row.new.session_id == filter.session_id)
+            and (filter.agent is None or row.new.agent == filter.agent)
+            and (filter.before is None or row.id < filter.before)
+        ][: filter.limit]

@@ -1,0 +1,93 @@
+"""The upkeep of tasks in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.task_row import TaskRow
+from roadworthy.domain.task import Task, TaskStatus
+
+
+class MemoryTaskUpkeep:
+    """A `TaskUpkeep` over a `MemoryDatabase`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def rescue_expired_leases(self, max_retries: int, limit: int) -> Sequence[Task]:
+        return await self._database.run(
+            "task_upkeep.rescue_expired_leases", lambda: self._rescue_expired_leases(max_retries, limit)
+        )
+
+    async def release_due_tasks(self, limit: int) -> Sequence[Task]:
+        return await self._database.run("task_upkeep.release_due_tasks", lambda: self._release_due_tasks(limit))
+
+    async def release_blocked_tasks(self, limit: int) -> Sequence[Task]:
+        return await self._database.run("task_upkeep.release_blocked_tasks", lambda: self._release_blocked_tasks(limit))
+
+    async def expire_tasks(self, limit: int) -> Sequence[Task]:
+        return await self._database.run("task_upkeep.expire_tasks", lambda: self._expire_tasks(limit))
+
+    async def lanes_with_work(self) -> Sequence[str]:
+        def lanes() -> list[str]:
+            return sorted({row.lane for row in self._database.with_status(TaskStatus.QUEUED) if row.claimable})
+
+        return await self._database.run("task_upkeep.lanes_with_work", lanes)
+
+    def _rescue_expired_leases(self, max_retries: int, limit: int) -> list[Task]:
+        database = self._database
+        running = database.with_status(TaskStatus.RUNNING)
+        changed: list[TaskRow] = []
+        for row in [row for row in running if not database.holds_lease(row.worker_id)][:limit]:
+            row.failures += 1
+            row.claim_token = None
+            if row.cancel_requested:
+                database.change(row, TaskStatus.CANCELLED, "cancelled")
+            elif row.failures > max_retries:
+                reason = f"its worker was lost {row.failures} times without progress"
+                row.error = _error("lease_lost", reason)
+                database.change(row, TaskStatus.DEAD, reason)
+            else:
+                database.change(row, TaskStatus.QUEUED, "its worker was lost")
+            changed.append(row)
+        return self._with_released(changed)
+
+    def _release_due_tasks(self, limit: int) -> list[Task]:
+        queued, now = self._database.with_status(TaskStatus.QUEUED), self._database.now()
+        due = [row for row in queued if row.run_after is not None and row.run_after <= now][:limit]
+        for row in due:
+            row.run_after = None
+        return [row.task() for row in due]
+
+    def _release_blocked_tasks(self, limit: int) -> list[Task]:
+        sessions = {row.new.session_id for row in self._database.with_status(TaskStatus.BLOCKED)}
+        released = (self._database.release_next(session_id) for session_id in sorted(sessions)[:limit])
+        return [row.task() for row in released if row is not None]
+
+    def _expire_tasks(self, limit: int) -> list[Task]:
+        database, now = self._database, self._database.now()
+        candidates = database.with_status(TaskStatus.BLOCKED, TaskStatus.QUEUED, TaskStatus.WAITING)
+        changed: list[TaskRow] = []
+        for row in [row for row in candidates if now - row.waits_since >= _seconds_to_wait(row)][:limit]:
+            waited_for = "a decision" if row.status is TaskStatus.WAITING else "a worker"
+            reason = f"it waited longer than {_seconds_to_wait(row):g} seconds for {waited_for}"
+            row.error = _error("expired", reason)
+            database.change(row, TaskStatus.EXPIRED, reason)
+            changed.append(row)
+        return self._with_released(changed)
+
+    def _with_released(self, changed: list[TaskRow]) -> list[Task]:
+        sessions = dict.fromkeys(row.new.session_id for row in changed)
+        released = [self._database.release_next(session_id) for session_id in sessions]
+        return [row.task() for row in (*changed, *released) if row is not None]
+
+
+def _seconds_to_wait(row: TaskRow) -> float:
+    limits = row.new.limits
+    return limits.waiting_seconds if row.status is TaskStatus.WAITING else limits.queue_seconds
+
+
+def _error(code: str, message: str) -> bytes:
+    return json.dumps({"code": code, "message": message}).encode()
