@@ -77,7 +77,7 @@ class MemoryTaskStore:
         database, principal = self._database, new.principal
         known = database.tasks.get(new.id)
         if known is not None:
-            return Submitted(known.task())
+            return Submitted(known.task()) if known.belongs_to(principal) else NotStorable("the task's id is taken")
         try:
             check_text(new.input)
             json_object(new.metadata)
