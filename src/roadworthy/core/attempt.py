@@ -60,7 +60,6 @@ class Attempt:
         lease: Lease,
         append: Append,
         publisher: EventPublisher,
-        journal: Sequence[JournalEntry] = (),
     ) -> None:
         task = claimed.task
         self.claimed = claimed
@@ -76,7 +75,7 @@ class Attempt:
         self.position = Position(task.journal_length, len(task.changes))
         self._append = append
         self._publisher = publisher
-        self._replay = {entry.key: entry for entry in journal}
+        self._entries: dict[str, JournalEntry] = {}
         self._unwritten: list[Draft] = []
         self._chain = b""
         self._siblings = 0
@@ -103,9 +102,18 @@ class Attempt:
 
     # What it did before
 
+    def replay(self, entries: Sequence[JournalEntry]) -> None:
+        """Answer from these entries what was done before."""
+        self._entries = {entry.key: entry for entry in entries}
+        if entries:
+            self.position = Position(entries[-1].sequence + 1, self.position.changes)
+
     def replayed(self, key: str) -> JournalEntry | None:
-        """The entry of an earlier attempt, or of this one."""
-        return self._replay.get(key)
+        return self._entries.get(key)
+
+    def entries(self) -> list[JournalEntry]:
+        """Everything that is in the journal, in order."""
+        return sorted(self._entries.values(), key=lambda entry: entry.sequence)
 
     def chain(self) -> str:
         """A hash over everything before the next model call, however parallel tools were ordered."""
@@ -206,7 +214,7 @@ class Attempt:
         for draft, sequence in zip(drafts, sequences, strict=True):
             attempt, at = self.task.attempt, time.time()
             entry = JournalEntry(sequence, draft.key, draft.kind, attempt, draft.payload, draft.detail, at)
-            self._replay[draft.key] = entry
+            self._entries[draft.key] = entry
             events.extend(entry_events(entry))
             text_end = text_end_of(entry) or text_end
         before = self.position

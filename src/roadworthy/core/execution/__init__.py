@@ -1,0 +1,1 @@
+"""Runs tasks: claim, load, run, settle."""

@@ -1,0 +1,82 @@
+"""What a framework runs an agent under."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from roadworthy.core.attempt import Attempt, TextStream
+from roadworthy.core.model_gateway.model_call import ModelReply, call_model
+from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
+from roadworthy.domain.journal import JournalEntry
+from roadworthy.domain.service import AgentService
+from roadworthy.domain.task import Task, Turn
+
+
+class Gate:
+    """Model and tool calls of one attempt; each is in the journal before its result is given out."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self.tools = ToolCalls(attempt)
+
+    @property
+    def task(self) -> Task:
+        return self._attempt.task
+
+    @property
+    def step(self) -> int:
+        """How many model calls were made so far."""
+        return self._attempt.steps
+
+    async def model(self, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
+        return await call_model(self._attempt, do)
+
+    async def tool(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
+        return await self.tools.call(call, do)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run begins with: the same for every attempt."""
+
+    input: str
+    history: Sequence[Turn]
+    at: float
+    """Seconds since 1970 when the task was first loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An agent came to its end."""
+
+    output: bytes
+    """JSON."""
+    turn: Turn
+
+
+class Framework(Protocol):
+    """How agents of one kind are run under the gate."""
+
+    name: str
+
+    def serves(self, agent: Any) -> bool:
+        """Whether this framework runs such an object."""
+        ...
+
+    def prepared(self, service: AgentService) -> AgentService:
+        """The service, ready to run in this process; raises TargetNotLoadable when it can't."""
+        ...
+
+    def code_of(self, service: AgentService) -> str:
+        """A digest of the agent's code, as far as it can be seen."""
+        ...
+
+    async def run(self, service: AgentService, gate: Gate, start: Start) -> Finished:
+        """Run the agent once, from its start, with the journal answering what was done before."""
+        ...
+
+    def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:
+        """The messages of a task that ended early; calls that never came back are answered by saying so."""
+        ...

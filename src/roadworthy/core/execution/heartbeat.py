@@ -1,0 +1,123 @@
+"""Keeps a worker's lease, from a thread and a connection of its own: a blocked event loop must not cost it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+
+import structlog
+
+from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.domain.ids import TaskId, new_id
+from roadworthy.domain.lease import Lease
+from roadworthy.ports.worker_registry import Worker, WorkerRegistry
+
+Call = Callable[[Callable[[], object]], object]
+OpenRegistry = Callable[[], AbstractAsyncContextManager[WorkerRegistry]]
+
+log = structlog.get_logger()
+
+
+class Heartbeat:
+    """Registers the worker and renews its lease every third of it.
+
+    `cancelled` and `lost` are called in the loop that called `start`. After a loss the worker is registered anew:
+    `present`, the worker and its lease, are then others.
+    """
+
+    def __init__(
+        self,
+        open_registry: OpenRegistry,
+        lanes: Mapping[str, str],
+        lease_seconds: float,
+        cancelled: Callable[[Sequence[TaskId]], None],
+        lost: Callable[[Lease], None],
+    ) -> None:
+        self._open_registry = open_registry
+        self._lanes = lanes
+        self._seconds = lease_seconds
+        self._cancelled = cancelled
+        self._lost = lost
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+        self.present = self._newcomer()
+
+    async def start(self) -> None:
+        """Returns once the worker is registered; tries again while the store is away."""
+        if self._thread is not None:
+            return
+        loop, registered = asyncio.get_running_loop(), asyncio.Event()
+
+        def call(function: Callable[[], object]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(function)
+
+        beats = self._beat(call, registered.set)
+        self._thread = threading.Thread(target=asyncio.run, args=(beats,), name="heartbeat", daemon=True)
+        self._thread.start()
+        await registered.wait()
+
+    async def stop(self) -> None:
+        """Deregister the worker: what it still holds may be taken over at once."""
+        if self._thread is None:
+            return
+        if self._loop is not None and self._stopped is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopped.set)
+        await asyncio.to_thread(self._thread.join)
+
+    async def _beat(self, call: Call, registered: Callable[[], object]) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        async with self._open_registry() as registry:
+            at_home = False
+            while not self._stopped.is_set():
+                pause = self._seconds / 3
+                try:
+                    if at_home:
+                        at_home = await self._renew(registry, call)
+                    if not at_home:
+                        await self._register(registry)
+                        at_home = True
+                        call(registered)
+                except StoreUnavailable as error:
+                    log.warning(
+                        "heartbeat_failed", reason=error.message, lease_remaining=round(self.present[1].remaining, 1)
+                    )
+                    pause = min(pause, 0.5)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), pause)
+            if at_home:
+                try:
+                    await registry.deregister(self.present[0].id)
+                except StoreUnavailable as error:
+                    log.warning("deregister_failed", reason=error.message)
+
+    async def _register(self, registry: WorkerRegistry) -> None:
+        worker, lease = self.present
+        sent = time.monotonic()
+        await registry.register(worker, self._seconds)
+        lease.renewed(sent)
+
+    async def _renew(self, registry: WorkerRegistry, call: Call) -> bool:
+        worker, lease = self.present
+        sent = time.monotonic()
+        answer = await registry.heartbeat(worker.id, self._seconds)
+        if answer is None:
+            lease.lose()
+            log.error("lease_lost", worker=str(worker.id))
+            self.present = self._newcomer()
+            call(lambda: self._lost(lease))
+            return False
+        lease.renewed(sent)
+        if answer.cancelled:
+            call(lambda: self._cancelled(answer.cancelled))
+        return True
+
+    def _newcomer(self) -> tuple[Worker, Lease]:
+        worker = Worker(new_id(), self._lanes, socket.gethostname(), os.getpid())
+        return worker, Lease(self._seconds)

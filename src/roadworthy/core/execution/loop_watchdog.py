@@ -1,0 +1,77 @@
+"""Notices from outside that the event loop stands still, and says which tool holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+TICK_SECONDS = 0.25
+BLOCKED_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class LoopWatchdog:
+    """Logs `event_loop_blocked` once for each time that the loop stood still for a second.
+
+    `tool_of` names the tool that an asyncio task runs, or None.
+    """
+
+    def __init__(self, tool_of: Callable[[asyncio.Task[Any]], str | None]) -> None:
+        self._tool_of = tool_of
+        self._ticked = time.monotonic()
+        self._stop = threading.Event()
+        self._handle: asyncio.TimerHandle | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def blocked_seconds(self) -> float:
+        """How long the loop has not come round, 0 while it runs."""
+        silent = time.monotonic() - self._ticked
+        return silent if silent > BLOCKED_SECONDS else 0.0
+
+    def start(self) -> None:
+        if self._thread is None:
+            loop = asyncio.get_running_loop()
+            self._tick(loop)
+            arguments = (loop, threading.get_ident())
+            self._thread = threading.Thread(target=self._watch, args=arguments, name="loop-watchdog", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ticked = time.monotonic()
+        self._handle = loop.call_later(TICK_SECONDS, self._tick, loop)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        reported = False
+        while not self._stop.wait(TICK_SECONDS):
+            if not self.blocked_seconds:
+                reported = False
+            elif not reported:
+                reported = True
+                self._report(loop, thread_id)
+
+    def _report(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        task = asyncio.current_task(loop)
+        tool = self._tool_of(task) if task else None
+        frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage]
+        at = traceback.extract_stack(frame)[-1] if frame else None
+        log.error(
+            "event_loop_blocked",
+            tool=tool,
+            at=f"{at.filename}:{at.lineno} {at.name}" if at else None,
+            seconds=round(self.blocked_seconds, 1),
+            advice="every task of this worker stands still: make the tool a plain `def`, it then runs in a thread",
+        )

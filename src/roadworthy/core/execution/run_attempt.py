@@ -1,0 +1,213 @@
+"""One claimed task: load, run, decide, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+
+from roadworthy.core.attempt import Append, Attempt, Draft
+from roadworthy.core.committed_together import CommittedTogether
+from roadworthy.core.execution.decide import Facts, Verdict, decide
+from roadworthy.core.execution.gate import Finished, Framework, Gate, Start
+from roadworthy.core.publisher import EventPublisher
+from roadworthy.domain.errors import (
+    JournalMismatch,
+    LeaseLost,
+    LimitReached,
+    StoreUnavailable,
+    TaskInterruption,
+)
+from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.lease import Lease
+from roadworthy.domain.service import AgentService
+from roadworthy.domain.task import Claimed, Settlement, TaskStatus, Turn
+from roadworthy.ports.journal import Journal
+from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.task_store import Settled, SettleRefused
+
+_WITH_A_TURN = {TaskStatus.PARTIAL, TaskStatus.CANCELLED}
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A service that this worker runs."""
+
+    service: AgentService
+    framework: Framework
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPorts:
+    journal: Journal
+    sessions: SessionStore
+    append: Append
+    settle: CommittedTogether[Settlement, Settled | SettleRefused]
+    publisher: EventPublisher
+    max_retries: int
+
+
+class RunningAttempt:
+    """One attempt from claim to settlement; it can be interrupted from outside."""
+
+    def __init__(self, claimed: Claimed, served: Served, lease: Lease, ports: AttemptPorts) -> None:
+        self._served = served
+        self._ports = ports
+        self._started = time.monotonic()
+        self._run: asyncio.Task[Finished] | None = None
+        self._claimed = claimed
+        self.lease = lease
+        self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher)
+        self.gate = Gate(self.attempt)
+
+    def interrupt(self, error: TaskInterruption) -> None:
+        """End the attempt now; a `once` call under way runs to its end first, unless the lease is lost."""
+        self.ask_to_end(error)
+        if self._run is None:
+            return
+        if isinstance(error, LeaseLost) or not self.gate.tools.once_under_way:
+            self._run.cancel()
+        else:
+            self.gate.tools.when_no_once_runs = self._run.cancel
+
+    def ask_to_end(self, error: TaskInterruption) -> None:
+        """End the attempt at its next journal boundary."""
+        self.attempt.interruption = error
+
+    async def execute(self) -> Settled | None:
+        """Run the attempt and settle it; None where there was nothing that it may write."""
+        end = await self._ended()
+        verdict = decide(end, self._facts())
+        if verdict is None:
+            return None
+        if isinstance(end, Exception):
+            self._log_end(end, verdict)
+        outcome = await self._settle(self._settlement(verdict))
+        return outcome if isinstance(outcome, Settled) else None
+
+    async def _ended(self) -> Finished | Exception:
+        limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
+        try:
+            start = await self._load()
+            self._run = asyncio.create_task(self._served.framework.run(self._served.service, self.gate, start))
+            if self.attempt.interruption is not None:
+                self.interrupt(self.attempt.interruption)
+            return await self._run
+        except asyncio.CancelledError:
+            if self.attempt.interruption is None:
+                raise
+            return self.attempt.interruption
+        except Exception as error:
+            return error
+        finally:
+            limit.cancel()
+            if self._run is not None and not self._run.done():
+                self._run.cancel()
+
+    async def _load(self) -> Start:
+        claimed, task = self._claimed, self._claimed.task
+        entries: Sequence[JournalEntry] = ()
+        if task.journal_length:
+            entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
+            self.attempt.replay(entries)
+        facts = self._first_entry(entries)
+        history: Sequence[Turn] = ()
+        if turns := facts["turns"]:
+            sessions = self._ports.sessions
+            history = await self._stored(lambda: sessions.history(task.principal, claimed.task.session_id, turns))
+        return Start(task.input, history, facts["at"])
+
+    def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
+        framework = self._served.framework.name
+        if entries:
+            facts = orjson.loads(entries[0].payload)
+            if facts["framework"] != framework:
+                raise JournalMismatch(
+                    f"the task was started by a {facts['framework']} agent, version "
+                    f"{self._served.service.version!r} is a {framework} one now; give it a new version"
+                )
+            return facts
+        facts = {"turns": self._claimed.turns, "at": time.time(), "framework": framework, "code": self._served.code}
+        self.attempt.later(Draft("input", EntryKind.INPUT, orjson.dumps(facts), {}))
+        return facts
+
+    async def _stored(self, read: Any) -> Any:
+        pause = 0.05
+        while True:
+            await self.attempt.permit()
+            try:
+                return await read()
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1)
+
+    async def _settle(self, settlement: Settlement) -> Settled | SettleRefused | None:
+        pause = 0.05
+        give_up = time.monotonic() + 10 * self.lease.seconds
+        while time.monotonic() < give_up:
+            try:
+                return await self._ports.settle(settlement)
+            except StoreUnavailable:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1)
+        log.error("settlement_given_up", task_id=str(self._claimed.task.id))
+        return None
+
+    def _settlement(self, verdict: Verdict) -> Settlement:
+        turn = verdict.turn
+        if verdict.status in _WITH_A_TURN:
+            turn = self._served.framework.unfinished_turn(self._claimed.task.input, self.attempt.entries())
+        return Settlement(
+            fence=self._claimed.fence,
+            session_id=self._claimed.task.session_id,
+            status=verdict.status,
+            reason=verdict.reason,
+            output=verdict.output,
+            error=verdict.error,
+            usage=self.attempt.usage,
+            turn=turn,
+            run_after_seconds=verdict.run_after_seconds,
+            counts_as_failure=verdict.counts_as_failure,
+            running_seconds=time.monotonic() - self._started,
+        )
+
+    def _facts(self) -> Facts:
+        return Facts(
+            failures=0 if self.attempt.recorded else self._claimed.task.failures,
+            max_retries=self._ports.max_retries,
+            partial_text=self.attempt.partial_text,
+            fallback_answer=self._served.service.fallback_answer,
+            chance=random.random(),  # noqa: S311
+        )
+
+    def _seconds_left(self) -> float:
+        return max(self._claimed.task.limits.total_seconds - self._claimed.task.running_seconds, 0)
+
+    def _out_of_time(self) -> None:
+        seconds = self._claimed.task.limits.total_seconds
+        self.interrupt(LimitReached(f"the task used up its {seconds:g} s of running time"))
+
+    def _log_end(self, end: Exception, verdict: Verdict) -> None:
+        task = self._claimed.task
+        expected = verdict.status is not TaskStatus.DEAD
+        (log.info if expected else log.error)(
+            "attempt_ended",
+            task_id=str(task.id),
+            session_id=str(task.session_id),
+            agent=task.agent,
+            version=task.version,
+            attempt=task.attempt,
+            tenant=task.principal.tenant,
+            status=verdict.status.value,
+            error=type(end).__name__,
+            exc_info=None if expected else end,
+        )

@@ -1,0 +1,238 @@
+"""A worker: claims tasks of its lanes while it has free slots, and hands over what it has when it drains."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from roadworthy.core.committed_together import CommittedTogether
+from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry
+from roadworthy.core.execution.loop_watchdog import LoopWatchdog
+from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
+from roadworthy.core.insight.change_record import change_record
+from roadworthy.core.publisher import EventPublisher
+from roadworthy.domain.errors import (
+    BrokerUnavailable,
+    CancelRequested,
+    HandoverRequested,
+    LeaseLost,
+    StoreUnavailable,
+)
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.lease import Lease
+from roadworthy.domain.task import Claimed, Task, TaskStatus
+from roadworthy.ports.event_log import CancelSignals, EventLog
+from roadworthy.ports.journal import Journal
+from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.task_store import TaskStore
+from roadworthy.ports.work_queue import WorkQueue
+
+UNASKED_SECONDS = 2.0
+LARGEST_CLAIM = 100
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPorts:
+    tasks: TaskStore
+    journal: Journal
+    sessions: SessionStore
+    queue: WorkQueue
+    event_log: EventLog
+    cancel_signals: CancelSignals
+    open_registry: OpenRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    concurrency: int = 50
+    lease_seconds: float = 30
+    drain_seconds: float = 60
+    max_retries: int = 3
+
+
+class Worker:
+    """Runs up to `concurrency` tasks at once. `run` returns when the worker has drained."""
+
+    def __init__(self, ports: WorkerPorts, served: Mapping[str, Served], settings: WorkerSettings) -> None:
+        self._ports = ports
+        self._served = served
+        self._settings = settings
+        self._lanes = tuple(served)
+        self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
+        self._slot_free = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._publisher = EventPublisher(ports.event_log)
+        self._append = CommittedTogether(ports.journal.append)
+        self._settle = CommittedTogether(ports.tasks.settle)
+        self._tickets: set[asyncio.Task[None]] = set()
+        self._attempt_ports = AttemptPorts(
+            ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
+        )
+        codes = {lane: s.code for lane, s in served.items()}
+        self._heartbeat = Heartbeat(ports.open_registry, codes, settings.lease_seconds, self._cancelled, self._lost)
+        self.watchdog = LoopWatchdog(self._tool_of)
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def drain(self) -> None:
+        """Claim nothing more and hand over what runs at its next journal boundary."""
+        if not self._draining.is_set():
+            self._draining.set()
+            for running, _ in self._running.values():
+                running.ask_to_end(HandoverRequested())
+
+    async def run(self) -> None:
+        async with self._at_work():
+            while not self._draining.is_set():
+                free = await self._free_slots()
+                claimed = await self._claim(free) if free else []
+                for one, lease in claimed:
+                    self._start(one, lease)
+                if len(claimed) == free:
+                    self._post_tickets({one.task.lane for one, _ in claimed})
+                else:
+                    await self._wait_for_work()
+            await self._hand_over()
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncGenerator[None]:
+        self.watchdog.start()
+        await self._heartbeat.start()
+        signals = asyncio.create_task(self._listen_for_cancels())
+        log.info("worker_started", lanes=list(self._lanes), concurrency=self._settings.concurrency)
+        try:
+            yield
+        finally:
+            signals.cancel()
+            await self._stop_running()
+            await self._append.close()
+            await self._settle.close()
+            await self._publisher.close()
+            await asyncio.gather(*self._tickets, signals, return_exceptions=True)
+            await self._heartbeat.stop()
+            self.watchdog.stop()
+            log.info("worker_stopped")
+
+    # Claiming
+
+    async def _free_slots(self) -> int:
+        while len(self._running) >= self._settings.concurrency and not self._draining.is_set():
+            self._slot_free.clear()
+            await self._unless_draining(self._slot_free.wait())
+        return min(max(self._settings.concurrency - len(self._running), 0), LARGEST_CLAIM)
+
+    async def _claim(self, limit: int) -> Sequence[tuple[Claimed, Lease]]:
+        worker, lease = self._heartbeat.present
+        try:
+            claimed = await self._ports.tasks.claim(worker.id, self._lanes, limit)
+        except StoreUnavailable as error:
+            log.warning("claim_failed", reason=error.message)
+            await self._unless_draining(asyncio.sleep(0.3 + random.random() / 2))  # noqa: S311
+            return []
+        return [(one, lease) for one in claimed]
+
+    async def _wait_for_work(self) -> None:
+        seconds = UNASKED_SECONDS * (0.75 + random.random() / 2)  # noqa: S311
+        try:
+            await self._unless_draining(self._ports.queue.wait(self._lanes, seconds))
+        except BrokerUnavailable:
+            await self._unless_draining(asyncio.sleep(seconds))
+
+    async def _unless_draining(self, waiting: Any) -> None:
+        drained = asyncio.ensure_future(self._draining.wait())
+        wanted = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait({wanted, drained}, return_when=asyncio.FIRST_COMPLETED)
+            if wanted.done():
+                wanted.result()
+        finally:
+            for future in (drained, wanted):
+                future.cancel()
+            await asyncio.gather(drained, wanted, return_exceptions=True)
+
+    def _post_tickets(self, lanes: set[str]) -> None:
+        async def post() -> None:
+            with suppress(BrokerUnavailable):
+                await self._ports.queue.post(lanes)
+
+        posting = asyncio.create_task(post())
+        self._tickets.add(posting)
+        posting.add_done_callback(self._tickets.discard)
+
+    # Running
+
+    def _start(self, claimed: Claimed, lease: Lease) -> None:
+        running = RunningAttempt(claimed, self._served[claimed.task.lane], lease, self._attempt_ports)
+        self._publisher.publish(change_record(claimed.task))
+        task = asyncio.create_task(self._execute(running))
+        self._running[claimed.task.id] = (running, task)
+        if self._draining.is_set():
+            running.ask_to_end(HandoverRequested())
+
+    async def _execute(self, running: RunningAttempt) -> None:
+        task = running.attempt.task
+        try:
+            settled = await running.execute()
+            if settled is not None:
+                self._announce([settled.task, *([settled.released] if settled.released else [])])
+        except Exception:
+            log.exception("attempt_crashed", task_id=str(task.id))
+        finally:
+            if self._running.get(task.id, (None,))[0] is running:
+                del self._running[task.id]
+            self._slot_free.set()
+
+    def _announce(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            self._publisher.publish(change_record(task))
+        if lanes := {task.lane for task in tasks if task.status is TaskStatus.QUEUED}:
+            self._post_tickets(lanes)
+
+    # Interrupting
+
+    async def _listen_for_cancels(self) -> None:
+        async for task_id in self._ports.cancel_signals.listen():
+            self._cancelled([task_id])
+
+    def _cancelled(self, task_ids: Sequence[TaskId]) -> None:
+        for task_id in task_ids:
+            if task_id in self._running:
+                self._running[task_id][0].interrupt(CancelRequested())
+
+    def _lost(self, lease: Lease) -> None:
+        for running, _ in list(self._running.values()):
+            if running.lease is lease:
+                running.interrupt(LeaseLost())
+
+    def _tool_of(self, task: asyncio.Task[Any]) -> str | None:
+        for running, _ in list(self._running.values()):
+            if name := running.gate.tools.running.get(task):
+                return name
+        return None
+
+    # Ending
+
+    async def _hand_over(self) -> None:
+        """Give running attempts time to reach a journal boundary; what is left then is interrupted."""
+        if self._running:
+            log.info("worker_draining", running=len(self._running), seconds=self._settings.drain_seconds)
+            await asyncio.wait([task for _, task in self._running.values()], timeout=self._settings.drain_seconds)
+        for running, _ in self._running.values():
+            running.interrupt(HandoverRequested())
+
+    async def _stop_running(self) -> None:
+        if tasks := [task for _, task in self._running.values()]:
+            _, unfinished = await asyncio.wait(tasks, timeout=5)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Every model request of every agent passes here."""

@@ -1,0 +1,81 @@
+"""`gate.model`: one model call, from the journal if it was made before."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from roadworthy.core.attempt import Attempt, Draft, TextStream
+from roadworthy.domain.errors import ModelCallFailed
+from roadworthy.domain.event import EventKind
+from roadworthy.domain.journal import EntryKind
+from roadworthy.domain.money import MicroDollars
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """A provider's answer as the gate needs it."""
+
+    payload: bytes
+    """What the framework needs to have the same reply again."""
+    model: str
+    text: str = ""
+    """The whole text, sent to readers where nothing was streamed."""
+    tool_calls: Sequence[dict[str, Any]] = ()
+    """`{call_id, tool, arguments}` of each call that the model asks for."""
+    usage: dict[str, int] = field(default_factory=dict[str, int])
+    """`input_tokens, output_tokens, cache_read_tokens`."""
+    cost: MicroDollars = 0
+
+
+async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
+    """The reply's payload, once it is in the journal.
+
+    `do` calls the provider and passes on text as it comes. Raises ModelCallFailed when the provider fails or is
+    slower than `step_seconds`, TaskInterruption when the attempt must end.
+    """
+    attempt.steps += 1
+    key, chain = f"m{attempt.steps}", attempt.chain()
+    if entry := attempt.replayed(key):
+        attempt.check_replay(entry, "chain", chain)
+        attempt.count(entry.kind, entry.detail)
+        attempt.link(entry)
+        return entry.payload
+    attempt.check_limits()
+    await attempt.permit()
+    started = time.monotonic()
+    stream = attempt.open_text()
+    try:
+        reply = await _within(attempt.limits.step_seconds, do(stream))
+        if reply.text and not stream.pieces:
+            stream(EventKind.TEXT, reply.text)
+        detail: dict[str, Any] = {
+            "step": attempt.steps,
+            "model": reply.model,
+            "pieces": stream.pieces,
+            "tool_calls": list(reply.tool_calls),
+            "usage": reply.usage,
+            "cost": reply.cost,
+            "seconds": round(time.monotonic() - started, 3),
+            "chain": chain,
+        }
+        if stream.live:
+            detail["text_at"] = stream.place[:3]
+        draft = Draft(key, EntryKind.MODEL, reply.payload, detail)
+        await attempt.record(draft)
+    finally:
+        attempt.close_text(stream)
+    attempt.count(EntryKind.MODEL, detail)
+    attempt.link(draft)
+    return reply.payload
+
+
+async def _within(seconds: float, reply: Awaitable[ModelReply]) -> ModelReply:
+    try:
+        async with asyncio.timeout(seconds):
+            return await reply
+    except TimeoutError:
+        raise ModelCallFailed(f"the model did not finish within {seconds:g} s", retryable=True) from None

@@ -1,0 +1,1 @@
+"""Every tool call of every agent passes here."""

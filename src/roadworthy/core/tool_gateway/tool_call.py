@@ -1,0 +1,153 @@
+"""`gate.tool`: one tool call, from the journal if it was made before, and never twice where it must not be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from roadworthy.core.attempt import Attempt, Draft
+from roadworthy.domain.errors import EffectUnknown, TaskInterruption, ToolCallFailed
+from roadworthy.domain.journal import EntryKind
+from roadworthy.domain.service import ToolPolicy
+
+_HOPS_UNTIL_SIBLINGS_STARTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    name: str
+    call_id: str
+    """Unique within the step."""
+    arguments: bytes
+    """JSON with sorted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReply:
+    """What a tool gave back."""
+
+    payload: bytes
+    """What the framework needs to have the same result again."""
+    result: Any
+    """As JSON types, for people."""
+    outcome: str = "done"
+    """`done`, or `failed` where the model is told what went wrong."""
+
+
+class ToolCalls:
+    """The tool calls of one attempt. Which of them run now is known by name, for the watchdog of the loop."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.once_under_way = 0
+        self.running: dict[asyncio.Task[Any], str] = {}
+        self.when_no_once_runs: Callable[[], object] = lambda: None
+
+    async def call(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
+        """The result's payload, once it is in the journal.
+
+        Raises ToolCallFailed for an error that the model is not told, EffectUnknown for a `once` call that was
+        started before and did not come back, TaskInterruption when the attempt must end. An error is held until
+        the other calls of the same reply have settled, because it would cancel them in the middle of their effects.
+        """
+        try:
+            return await self._call(call, do)
+        except (ToolCallFailed, TaskInterruption):
+            for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
+                await asyncio.sleep(0)
+            await self._idle.wait()
+            raise
+
+    async def _call(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
+        attempt, policy = self._attempt, self._attempt.service.policy(call.name)
+        suffix = f"{attempt.steps}:{call.call_id}"
+        digest = blake2b(call.name.encode() + b"\0" + call.arguments, digest_size=12).hexdigest()
+        if entry := attempt.replayed(f"t{suffix}"):
+            attempt.check_replay(entry, "digest", digest)
+            attempt.count(entry.kind, entry.detail)
+            attempt.link(entry)
+            return entry.payload
+        if attempt.replayed(f"s{suffix}"):
+            raise EffectUnknown(
+                f"the tool {call.name!r} must happen only once; it was started with {_shortened(call.arguments)} "
+                "and did not come back: look whether it happened"
+            )
+        await attempt.permit()
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            return await self._run(call, do, policy, suffix, digest)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _run(
+        self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy, suffix: str, digest: str
+    ) -> bytes:
+        attempt = self._attempt
+        shown: dict[str, Any] = {"step": attempt.steps, "call_id": call.call_id, "tool": call.name}
+        if policy.effect == "once":
+            await attempt.record(Draft(f"s{suffix}", EntryKind.STARTED, b"", shown | {"digest": digest}))
+            await attempt.permit()
+        started = time.monotonic()
+        reply = await self._act(call, do, policy)
+        seconds = round(time.monotonic() - started, 3)
+        detail = shown | {"outcome": reply.outcome, "result": reply.result, "seconds": seconds, "digest": digest}
+        draft = Draft(f"t{suffix}", EntryKind.TOOL, reply.payload, detail)
+        await attempt.record(draft)
+        attempt.count(EntryKind.TOOL, detail)
+        attempt.link(draft)
+        return reply.payload
+
+    async def _act(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy) -> ToolReply:
+        this = asyncio.current_task()
+        assert this is not None  # noqa: S101
+        once = policy.effect == "once"
+        self.running[this] = call.name
+        self.once_under_way += once
+        try:
+            for failures in range(policy.retries + 1):
+                self._attempt.lease.check()
+                try:
+                    async with asyncio.timeout(policy.seconds):
+                        return await do()
+                except TaskInterruption:
+                    raise
+                except TimeoutError:
+                    if once:
+                        raise EffectUnknown(
+                            f"the tool {call.name!r} must happen only once and did not come back within "
+                            f"{policy.seconds:g} s: look whether it happened"
+                        ) from None
+                    error = ToolCallFailed(f"the tool {call.name!r} did not come back within {policy.seconds:g} s")
+                except Exception as raised:
+                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {raised}")
+                    error.__cause__ = raised
+                if failures == policy.retries:
+                    raise error
+            raise AssertionError("unreachable: the last try returns or raises")
+        finally:
+            del self.running[this]
+            self.once_under_way -= once
+            if once and not self.once_under_way:
+                self.when_no_once_runs()
+
+
+def canonical(arguments: object) -> bytes:
+    """JSON with sorted keys: equal arguments give equal bytes. Anything that is not JSON is given by its `repr`."""
+    return orjson.dumps(arguments, default=repr, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def _shortened(arguments: bytes) -> str:
+    text = arguments.decode()
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,27 @@
+"""Gives tasks of vanished workers to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roadworthy.core.upkeep.duty import BATCH, UpkeepPorts
+from roadworthy.ports.duty_schedule import DutyTurn
+
+
+@dataclass(frozen=True, slots=True)
+class RescueExpiredLeases:
+    lease_seconds: float
+    max_retries: int
+    name: str = "rescue_expired_leases"
+    every_seconds: float = 2.0
+
+    async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
+        # After an outage of the store no worker could renew its lease: give each of them one full lease to do so.
+        if turn.seconds_since_resumed < self.lease_seconds:
+            return 0
+        return await self.rescue(ports)
+
+    async def rescue(self, ports: UpkeepPorts) -> int:
+        tasks = await ports.tasks.rescue_expired_leases(self.max_retries, BATCH)
+        await ports.announce(tasks)
+        return len(tasks)

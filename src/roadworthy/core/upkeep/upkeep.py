@@ -1,0 +1,73 @@
+"""Runs the duties. Any number of these may run at the same time: each turn is claimed by one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import structlog
+
+from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
+from roadworthy.core.upkeep.expire_tasks import ExpireTasks
+from roadworthy.core.upkeep.refill_tickets import RefillTickets
+from roadworthy.core.upkeep.release_blocked_tasks import ReleaseBlockedTasks
+from roadworthy.core.upkeep.release_due_tasks import ReleaseDueTasks
+from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
+from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.ports.duty_schedule import DutySchedule
+
+log = structlog.get_logger()
+
+
+def all_duties(lease_seconds: float, max_retries: int) -> tuple[Duty, ...]:
+    return (
+        RescueExpiredLeases(lease_seconds, max_retries),
+        ReleaseDueTasks(),
+        ReleaseBlockedTasks(),
+        ExpireTasks(),
+        RefillTickets(),
+    )
+
+
+class Upkeep:
+    """Claims turns of duties and runs them until `stop`."""
+
+    def __init__(
+        self, duties: Sequence[Duty], schedule: DutySchedule, ports: UpkeepPorts, pause_seconds: float
+    ) -> None:
+        self._duties = duties
+        self._schedule = schedule
+        self._ports = ports
+        self._pause_seconds = pause_seconds
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        if not self._loops:
+            self._loops = [asyncio.create_task(self._repeat(duty)) for duty in self._duties]
+
+    async def stop(self) -> None:
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops = []
+
+    async def run_once(self, duty: Duty) -> int | None:
+        """Run the duty if it is due and no other process has its turn; returns what it did, None if it did not."""
+        turn = await self._schedule.claim_turn(duty.name, duty.every_seconds, self._pause_seconds)
+        if turn is None:
+            return None
+        done = await duty.run_once(self._ports, turn)
+        if done:
+            log.info("duty_done", duty=duty.name, count=done)
+        return done
+
+    async def _repeat(self, duty: Duty) -> None:
+        while True:
+            try:
+                await self.run_once(duty)
+            except StoreUnavailable as error:
+                log.warning("duty_failed", duty=duty.name, reason=error.message)
+            except Exception:
+                log.exception("duty_crashed", duty=duty.name)
+            await asyncio.sleep(duty.every_seconds * (0.9 + random.random() / 5))  # noqa: S311
