@@ -15,6 +15,7 @@ _WORDS = re.findall(
 )
 _MASK = (1 << 64) - 1
 _TOKEN = re.compile(r"\S+\s*|\s+")
+_DEEP = 4
 _DEEPEST = 12
 _FORMATS = {
     "date": "2025-01-15",
@@ -66,7 +67,7 @@ class _Generator:
             return options[self._below(len(options))]
         for key in ("anyOf", "oneOf"):
             if choices := as_list(schema.get(key)):
-                return self.value(self._first_not_null(choices), depth + 1)
+                return self.value(_chosen(choices, depth), depth + 1)
         kind = schema.get("type")
         if kinds := as_list(kind):
             kind = next((name for name in kinds if name != "null"), "null")
@@ -80,7 +81,7 @@ class _Generator:
             case "boolean":
                 return bool(self._below(2))
             case "array":
-                count = int(as_number(schema.get("minItems")) or 1)
+                count = int(as_number(schema.get("minItems")) or (depth < _DEEP))
                 items = as_object(schema.get("items")) or {"type": "string"}
                 return [self.value(items, depth + 1) for _ in range(min(count, 100))]
             case "null":
@@ -135,13 +136,17 @@ class _Generator:
                 break
         return schema
 
-    def _first_not_null(self, choices: list[Any]) -> JsonObject:
-        known = [choice for choice in map(as_object, choices) if choice is not None]
-        return next((choice for choice in known if choice.get("type") != "null"), {"type": "null"})
-
     def _below(self, limit: int) -> int:
         self._state = (self._state * 6364136223846793005 + 1442695040888963407) & _MASK
         return (self._state >> 33) % limit
+
+
+def _chosen(choices: list[Any], depth: int) -> JsonObject:
+    known = [choice for choice in map(as_object, choices) if choice is not None]
+    null = any(choice.get("type") == "null" for choice in known)
+    something = next((choice for choice in known if choice.get("type") != "null"), None)
+    # What holds itself (a tree with an optional parent) must end somewhere.
+    return {"type": "null"} if something is None or (null and depth >= _DEEP) else something
 
 
 def _merged(first: JsonObject, second: JsonObject) -> JsonObject:

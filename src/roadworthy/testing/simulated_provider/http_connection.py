@@ -24,6 +24,7 @@ class HttpRequest:
     method: bytes
     target: bytes
     body: bytes
+    keep_alive: bool
 
 
 class Abortable(Protocol):
@@ -89,11 +90,12 @@ class Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        self._keep_alive = self._parser.should_keep_alive()
         if self._size > _LARGEST_BODY:
             self.send(413, b'{"error":{"message":"larger than 64 MiB","type":"request_too_large"}}', close=True)
             return
-        request = HttpRequest(self._parser.get_method(), self._target, b"".join(self._body))
+        request = HttpRequest(
+            self._parser.get_method(), self._target, b"".join(self._body), self._parser.should_keep_alive()
+        )
         if self._busy:
             self._next.append(request)
         else:
@@ -145,7 +147,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _begin(self, request: HttpRequest) -> None:
-        self._busy = True
+        self._busy, self._keep_alive = True, request.keep_alive
         self._on_request(self, request)
 
     def _end(self, close: bool) -> None:

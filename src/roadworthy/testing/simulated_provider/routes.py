@@ -124,7 +124,7 @@ class Routes:
             wanted = Wanted(**{name: int(value) for name, value in fields.items()})
         except ValueError:
             raise InvalidSetting("the parameters of /stats must be numbers") from None
-        wait = asyncio.get_running_loop().create_task(self._send_when(connection, wanted, seconds))
+        wait = asyncio.create_task(self._send_when(connection, wanted, seconds), name="simulated provider long poll")
         self._waits.add(wait)
         wait.add_done_callback(self._waits.discard)
 
