@@ -1,0 +1,1 @@
+"""`make demo`: starts everything, asks three customers' questions over the public API and shows what comes back."""

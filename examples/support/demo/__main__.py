@@ -1,0 +1,135 @@
+"""Runs the demo; ends by itself unless somebody sits at the terminal. Exit code 0 means: it all really worked."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+from examples.support.demo.answer import Answer, ask
+from examples.support.demo.api_client import ApiClient, RefusedError
+from examples.support.demo.model_choice import chosen_model, what_is_missing
+from examples.support.demo.server_process import ServerProcess
+from examples.support.local_model_server import LocalModelServer
+from rich.console import Console
+
+TOTAL_SECONDS = 180
+TINY = """\
+  [dim]This model has 135 million parameters: it shows that the machinery works, it is not wise.
+  Any other takes its place: ROADWORTHY_DEMO_MODEL=anthropic:claude-haiku-4-5 make demo[/]
+"""
+
+
+async def demo(console: Console) -> int:
+    """Sets up, asks, says how to go on. Whatever happens, nothing that it started stays behind."""
+    console.print("\n[bold]Roadworthy[/] · a customer-support agent, from the question to the bill\n")
+    _end_on(signal.SIGTERM, signal.SIGHUP)
+    async with AsyncExitStack() as cleanup:
+        data_folder = Path(tempfile.mkdtemp(prefix="roadworthy-demo-"))
+        cleanup.callback(shutil.rmtree, data_folder, ignore_errors=True)
+        server = ServerProcess(data_folder)
+        cleanup.push_async_callback(server.stop)
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                await set_up(console, server, cleanup)
+                problem = await converse(console, server)
+        except TimeoutError:
+            problem = f"it took longer than {TOTAL_SECONDS} seconds"
+        except (RuntimeError, RefusedError) as error:
+            problem = str(error)
+        if problem:
+            console.print(f"\n[red]The demo did not work:[/] {problem}\n", soft_wrap=True)
+            console.print(server.last_log_lines(), markup=False, highlight=False, style="dim", soft_wrap=True)
+            return 1
+        await say_how_to_go_on(console, server)
+    return 0
+
+
+async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStack) -> None:
+    environment: dict[str, str] = {}
+    if model := chosen_model():
+        console.print(f"  [green]✓[/] model {model}")
+    else:
+        local = LocalModelServer()
+        cleanup.callback(local.stop)
+        await _timed(console, "local model SmolLM2, loaded from its wheel", asyncio.to_thread(local.start))
+        environment["ROADWORTHY_DEMO_MODEL_URL"] = local.url
+    label = f"roadworthy serve, with PostgreSQL and Valkey, on {server.url}"
+    await _timed(console, label, server.start(environment))
+    console.print("" if model else f"\n{TINY}")
+
+
+async def converse(console: Console, server: ServerProcess) -> str | None:
+    """Asks three questions; the third goes on from the first. Returns what was not as it should be."""
+    free = chosen_model() is None
+    async with ApiClient(server.url) as client:
+        first = await ask(client, console, "Where is my order DC-2207?", free=free)
+        second = await ask(client, console, "Can I return something I have opened?", free=free)
+        console.print("[dim]The first customer again, in the same session:[/]")
+        question = "It arrived broken. Please refund it."
+        third = await ask(client, console, question, session_id=first.session_id, free=free)
+    return what_went_wrong([first, second, third])
+
+
+def what_went_wrong(answers: list[Answer]) -> str | None:
+    """None when every task succeeded, text streamed and a tool was really called."""
+    for number, answer in enumerate(answers, start=1):
+        if answer.status != "succeeded":
+            return f"question {number} ended {answer.status}: {answer.reason or 'no reason given'}"
+    if not any(answer.text_events >= 2 for answer in answers):
+        return "no answer streamed: each came in one piece"
+    if not any(answer.tool_results for answer in answers):
+        return "no tool was called"
+    return None
+
+
+async def say_how_to_go_on(console: Console, server: ServerProcess) -> None:
+    """At a terminal, keeps everything up until Ctrl-C."""
+    stays = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("CI") != "true"
+    console.print("[bold]Your turn[/] " + ("(Ctrl-C ends it)" if stays else "(at a terminal it all stays up)"))
+    body = '{"input": "How long does delivery take?"}'
+    for line in (
+        f"API   {server.url}/v1",
+        f"curl  curl -s {server.url}/v1/tasks -H 'content-type: application/json' -H 'prefer: wait=30' -d '{body}'",
+        f"chat  .venv/bin/roadworthy chat --url {server.url}\n",
+    ):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    if stays:
+        with suppress(asyncio.CancelledError):
+            await server.ended()
+        console.print("\n  [dim]ending[/]")
+
+
+async def _timed(console: Console, label: str, work: Awaitable[None]) -> None:
+    started = time.monotonic()
+    with console.status(f" {label}"):
+        await work
+    console.print(f"  [green]✓[/] {label} [dim]{time.monotonic() - started:.1f} s[/]", highlight=False)
+
+
+def _end_on(*signals: signal.Signals) -> None:
+    task = asyncio.current_task()
+    assert task
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def main() -> int:
+    """Returns the exit code: 0 it worked, 1 it did not, 2 the chosen model cannot be used, 130 interrupted."""
+    console = Console(highlight=False)
+    if (model := chosen_model()) and (missing := what_is_missing(model)):
+        console.print(f"[red]{model} cannot be used:[/] {missing}", soft_wrap=True)
+        return 2
+    try:
+        return asyncio.run(demo(console))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

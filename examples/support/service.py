@@ -1,0 +1,86 @@
+"""A customer-support agent, ready to be served: `roadworthy serve examples/support/service.py:service`."""
+
+import os
+from typing import Annotated
+
+from examples.support.help_articles import best_article
+from examples.support.local_model import local_model
+from examples.support.shop import Shop
+from pydantic import Field
+from pydantic_ai import Agent
+
+from roadworthy import AgentService, Limits, ToolPolicy
+
+OrderId = Annotated[str, Field(pattern=r"^[A-Z]{2}-\d{4}$", description="Printed on the receipt: DC-2207")]
+Email = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w-]+(\.[\w-]+)+$")]
+
+shop = Shop()
+agent = Agent(
+    os.environ.get("ROADWORTHY_DEMO_MODEL") or local_model(),
+    instructions="You help the customers of a shop for household goods. Look things up before you answer, "
+    "never promise what a tool did not confirm, and answer in one or two friendly sentences.",
+)
+
+
+@agent.tool_plain
+def find_order(order_id: OrderId) -> str:
+    """Where an order is, what was bought and when it arrives."""
+    order = shop.order(order_id)
+    return order.summary if order else unknown(order_id)
+
+
+@agent.tool_plain
+def list_orders(email: Email) -> str:
+    """All orders of a customer, newest first."""
+    orders = shop.orders_of(email)
+    return "\n".join(order.summary for order in orders) or f"We have no orders for {email}."
+
+
+@agent.tool_plain
+def search_help(question: str) -> str:
+    """Search the help articles about delivery, returns, payment and warranty."""
+    return best_article(question)
+
+
+@agent.tool_plain
+def change_address(order_id: OrderId, address: str) -> str:
+    """Send an order to another address, as long as it has not left."""
+    order = shop.order(order_id)
+    if order is None:
+        return unknown(order_id)
+    if not shop.change_address(order_id, address):
+        return f"Your order {order_id} has left already, so its address can no longer be changed."
+    return f"Your order {order_id} will be sent to {address}."
+
+
+@agent.tool_plain
+def refund_order(order_id: OrderId, reason: str) -> str:
+    """Give the customer the money back for an order."""
+    order = shop.order(order_id)
+    if order is None:
+        return unknown(order_id)
+    if order.cents > 150_00:
+        return f"Your refund of {order.price} for order {order_id} has to be approved by a colleague first."
+    if not shop.refund(order_id, reason):
+        return f"Your order {order_id} was refunded before, so there is nothing more to pay back."
+    return f"We refunded order {order_id}, and {order.price} will be on your card in three to five days."
+
+
+def unknown(order_id: str) -> str:
+    return f"We have no order {order_id}. Please look at the receipt again: the number looks like DC-2207."
+
+
+service = AgentService(
+    agent,
+    name="support",
+    version="1",
+    limits=Limits(steps=6, step_seconds=60, total_seconds=180, cost_usd="0.10"),
+    tools={
+        "find_order": ToolPolicy(effect="read", seconds=5, retries=2, fallback="cached"),
+        "list_orders": ToolPolicy(effect="read", seconds=5, retries=2),
+        "search_help": ToolPolicy(effect="read", seconds=5, retries=2, fallback="skip"),
+        "change_address": ToolPolicy(effect="idempotent", seconds=10, retries=1),
+        "refund_order": ToolPolicy(effect="once", seconds=20),  # never twice, whatever crashes
+    },
+    fallback_answer="I cannot look that up right now. A colleague will write to you.",
+)
