@@ -92,10 +92,12 @@ class PostgresProgram:
         """PostgreSQL refuses to start if the process id in an old lock file has been given to somebody else since."""
         for name in (f".s.PGSQL.{_PORT}", f".s.PGSQL.{_PORT}.lock"):
             (self._folder.sockets / name).unlink(missing_ok=True)
-        # Only a process that isn't PostgreSQL: somebody may have started one by hand, past our lock.
+        # Unless it is a living PostgreSQL: somebody may have started one by hand, past our lock.
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int(self._pid_file.read_text().splitlines()[0])
-            if Path(f"/proc/{pid}/comm").read_text().strip() != "postgres":
+            status = Path(f"/proc/{pid}/stat").read_text()
+            # In a container whose first process collects no children, killed servers stay zombies.
+            if "(postgres)" not in status or "(postgres) Z" in status:
                 self._pid_file.unlink()
 
     @property

@@ -90,18 +90,26 @@ class EmbeddedServers:
         self._servers = [SupervisedServer(program, self._folder, run_as) for program in programs]
         starts = [asyncio.create_task(server.start()) for server in self._servers]
         try:
-            await asyncio.gather(*starts)
+            await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            # One failed: the other must not go on starting while we stop.
+            # Once, and not by gather: a second cancellation would interrupt the clearing up after the first one.
             for start in starts:
                 start.cancel()
-            await asyncio.gather(*starts, return_exceptions=True)
+            await asyncio.wait(starts)
+        for start in starts:
+            if not start.cancelled():
+                start.result()
 
     async def _start_as_unprivileged_user(self) -> None:
         await asyncio.gather(*(server.stop() for server in self._servers))
         uid, gid = unprivileged_user()
         self._folder.give_to(uid, gid)
-        await self._start_as(RunAs("user", uid, gid))
+        try:
+            await self._start_as(RunAs("user", uid, gid))
+        except BaseException:
+            await asyncio.gather(*(server.stop() for server in self._servers))
+            self._folder.give_to(0, 0)  # so that another try begins where this one did
+            raise
 
     def _url_of(self, program: PostgresProgram | ValkeyProgram | None) -> str:
         if program is None:

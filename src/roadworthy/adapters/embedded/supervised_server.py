@@ -60,13 +60,13 @@ class SupervisedServer:
 
     async def stop(self) -> None:
         """Returns when the server is gone."""
-        supervision, self._supervision = self._supervision, None
-        if supervision is not None:
-            supervision.cancel()
-            await asyncio.wait([supervision])
-        process, self._process = self._process, None
-        if process is not None:
-            await process.stop()
+        if self._supervision is not None:
+            self._supervision.cancel()
+            await asyncio.wait([self._supervision])
+            self._supervision = None
+        if self._process is not None:
+            await self._process.stop()
+            self._process = None
 
     async def _supervise(self) -> None:
         backoff = FIRST_BACKOFF_SECONDS
