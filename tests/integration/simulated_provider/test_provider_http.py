@@ -106,6 +106,15 @@ async def test_requests_sent_ahead_are_answered_in_order(provider: SimulatedProv
     assert places[0] > 0
 
 
+async def test_a_thousand_requests_sent_ahead(provider: SimulatedProvider) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", provider.port)
+    slow = post(OPENAI, orjson.dumps({**QUESTION, "model": "sim-latency20"}))
+    writer.write(slow + post("/nope", b"") * 1000 + post("/nope", b"", b"connection: close\r\n"))
+    received = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert received.count(b"unknown path") == 1001
+
+
 async def test_body_in_many_pieces(provider: SimulatedProvider) -> None:
     request = post(OPENAI, orjson.dumps(QUESTION), b"connection: close\r\n")
     received = await speak(provider, *(request[i : i + 7] for i in range(0, len(request), 7)))

@@ -182,6 +182,7 @@ def test_script_chooses_by_model_message_and_turn() -> None:
         [{"texts": "x"}],
         [{"text": 7}],
         [{"tokens": -1}],
+        [{"tokens": 1_000_001}],
         [{"tools": "a"}],
         [{"tools": [7]}],
         [{"tools": [{"name": "a", "args": {}}]}],

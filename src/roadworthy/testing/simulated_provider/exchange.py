@@ -129,16 +129,16 @@ class Exchange:
         if rate:
             # Half a microsecond of grace: the timer may fire a rounding error early.
             due = min(due, int((self._loop.time() - self._started + 5e-7) * rate) + 1)
-        held = self._hold is not None and self._hold.after_tokens is not None
-        if self._hold is not None and self._hold.after_tokens is not None:
-            due = min(due, self._hold.after_tokens)
+        holds_at = None if self._hold is None or self._hold.after_tokens is None else self._hold.after_tokens
+        if holds_at is not None:
+            due = min(due, holds_at)
         stop = min(due, self._breaks_at)
         count = stop - self._sent
         events += self._next_tokens(count)
         self._count_tokens(count)
         if self._sent >= self._breaks_at:
             self._break_stream(events, head)
-        elif held and self._hold is not None and self._sent >= min(self._hold.after_tokens or 0, self._total):
+        elif holds_at is not None and self._sent >= min(holds_at, self._total):
             self._connection.write_stream(events, head)
             self._hold_back(self._go_on)
         elif self._sent >= self._total:

@@ -151,10 +151,17 @@ class Connection(asyncio.Protocol):
         self._on_request(self, request)
 
     def _end(self, close: bool) -> None:
-        self._busy, self.work = False, None
+        self.work = None
         if close or not self._keep_alive:
             self._transport.close()
         elif self._next:
+            # Not at once: a thousand requests sent ahead would be a thousand nested calls.
+            asyncio.get_running_loop().call_soon(self._begin_next)
+        else:
+            self._busy = False
+
+    def _begin_next(self) -> None:
+        if self._next and not self.closed:
             self._begin(self._next.popleft())
 
 

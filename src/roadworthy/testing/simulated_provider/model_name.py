@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from roadworthy.testing.simulated_provider.errors import BadRequest, InvalidSetting
 from roadworthy.testing.simulated_provider.faults import NAMED_FAULTS, Fault
 from roadworthy.testing.simulated_provider.latency import Latency
+from roadworthy.testing.simulated_provider.script import MOST_TOKENS
 from roadworthy.testing.simulated_provider.settings import ProviderSettings
 
 _FAIL_PART = re.compile(r"fail(\d+|" + "|".join(kind.replace("-", "_") for kind in NAMED_FAULTS) + ")")
@@ -66,7 +67,7 @@ def behaviour_of(model: str, settings: ProviderSettings) -> Behaviour:
         return Behaviour(
             latency=Latency(numbers["latency"] / 1000) if "latency" in numbers else settings.latency,
             tokens_per_second=min(numbers.get("rate", settings.tokens_per_second), 1_000_000),
-            tokens=min(numbers.get("tokens", settings.tokens), 1_000_000),
+            tokens=min(numbers.get("tokens", settings.tokens), MOST_TOKENS),
             stamp_tokens="stamp" in words or settings.stamp_tokens,
             rounds=numbers.get("tools", 0),
             calls=min(max(numbers.get("calls", 1), 1), 100),

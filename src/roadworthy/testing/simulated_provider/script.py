@@ -28,6 +28,9 @@ from typing import Any, Literal
 from roadworthy.testing.simulated_provider.errors import InvalidSetting
 from roadworthy.testing.simulated_provider.json_values import JsonObject, as_count, as_list, as_object
 
+MOST_TOKENS = 1_000_000
+"""The longest answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptedCall:
@@ -126,8 +129,8 @@ def parse_reply(value: object) -> Reply:
     text, tokens, nonsense = fields.get("text"), fields.get("tokens"), fields.get("nonsense")
     if text is not None and not isinstance(text, str):
         raise InvalidSetting(f"text of a reply must be a string, not {text!r}")
-    if tokens is not None and as_count(tokens) is None:
-        raise InvalidSetting(f"tokens of a reply must be a whole number, not {tokens!r}")
+    if tokens is not None and ((count := as_count(tokens)) is None or count > MOST_TOKENS):
+        raise InvalidSetting(f"tokens of a reply must be a whole number up to {MOST_TOKENS}, not {tokens!r}")
     if nonsense not in (None, "arguments", "tool"):
         raise InvalidSetting(f"nonsense must be arguments or tool, not {nonsense!r}")
     return Reply(text, tokens, _calls(fields.get("tools", [])), nonsense)

@@ -9,9 +9,7 @@ from roadworthy.testing.simulated_provider.errors import InvalidSetting
 from roadworthy.testing.simulated_provider.faults import Fault, parse_faults
 from roadworthy.testing.simulated_provider.json_values import JsonObject, as_count, as_list, as_number
 from roadworthy.testing.simulated_provider.latency import Latency, parse_latency
-from roadworthy.testing.simulated_provider.script import Script, parse_script
-
-_MOST_TOKENS = 1_000_000
+from roadworthy.testing.simulated_provider.script import MOST_TOKENS, Script, parse_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class ProviderSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.tokens_per_second <= 1_000_000:
             raise InvalidSetting(f"tokens_per_second must be from 0 to 1000000, not {self.tokens_per_second}")
-        if not 0 <= self.tokens <= _MOST_TOKENS:
-            raise InvalidSetting(f"tokens must be from 0 to {_MOST_TOKENS}, not {self.tokens}")
+        if not 0 <= self.tokens <= MOST_TOKENS:
+            raise InvalidSetting(f"tokens must be from 0 to {MOST_TOKENS}, not {self.tokens}")
         if self.text_by not in ("conversation", "request"):
             raise InvalidSetting(f"text_by must be conversation or request, not {self.text_by!r}")
         if not 0 <= self.retry_after_seconds <= 3600:
