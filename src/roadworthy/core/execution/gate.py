@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from roadworthy.core.attempt import Attempt, TextStream
 from roadworthy.core.model_gateway.model_call import ModelReply, call_model
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
-from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Task, Turn
 
 
@@ -56,24 +55,14 @@ class Finished:
     turn: Turn
 
 
-class Framework(Protocol):
-    """How agents of one kind are run under the gate."""
+class Runner(Protocol):
+    """Somebody's agent, ready to be run under the gate in this process."""
 
-    name: str
+    framework: str
+    code: str
+    """A digest of the agent's code, as far as it can be seen."""
 
-    def serves(self, agent: Any) -> bool:
-        """Whether this framework runs such an object."""
-        ...
-
-    def prepared(self, service: AgentService) -> AgentService:
-        """The service, ready to run in this process; raises TargetNotLoadable when it can't."""
-        ...
-
-    def code_of(self, service: AgentService) -> str:
-        """A digest of the agent's code, as far as it can be seen."""
-        ...
-
-    async def run(self, service: AgentService, gate: Gate, start: Start) -> Finished:
+    async def run(self, gate: Gate, start: Start) -> Finished:
         """Run the agent once, from its start, with the journal answering what was done before."""
         ...
 

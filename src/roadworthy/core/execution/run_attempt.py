@@ -15,7 +15,7 @@ import structlog
 from roadworthy.core.attempt import Append, Attempt, Draft
 from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.execution.decide import Facts, Verdict, decide
-from roadworthy.core.execution.gate import Finished, Framework, Gate, Start
+from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
     JournalMismatch,
@@ -42,8 +42,7 @@ class Served:
     """A service that this worker runs."""
 
     service: AgentService
-    framework: Framework
-    code: str
+    runner: Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class RunningAttempt:
         limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
         try:
             start = await self._load()
-            self._run = asyncio.create_task(self._served.framework.run(self._served.service, self.gate, start))
+            self._run = asyncio.create_task(self._served.runner.run(self.gate, start))
             if self.attempt.interruption is not None:
                 self.interrupt(self.attempt.interruption)
             return await self._run
@@ -127,7 +126,7 @@ class RunningAttempt:
         return Start(task.input, history, facts["at"])
 
     def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
-        framework = self._served.framework.name
+        framework = self._served.runner.framework
         if entries:
             facts = orjson.loads(entries[0].payload)
             if facts["framework"] != framework:
@@ -136,7 +135,12 @@ class RunningAttempt:
                     f"{self._served.service.version!r} is a {framework} one now; give it a new version"
                 )
             return facts
-        facts = {"turns": self._claimed.turns, "at": time.time(), "framework": framework, "code": self._served.code}
+        facts = {
+            "turns": self._claimed.turns,
+            "at": time.time(),
+            "framework": framework,
+            "code": self._served.runner.code,
+        }
         self.attempt.later(Draft("input", EntryKind.INPUT, orjson.dumps(facts), {}))
         return facts
 
@@ -165,7 +169,7 @@ class RunningAttempt:
     def _settlement(self, verdict: Verdict) -> Settlement:
         turn = verdict.turn
         if verdict.status in _WITH_A_TURN:
-            turn = self._served.framework.unfinished_turn(self._claimed.task.input, self.attempt.entries())
+            turn = self._served.runner.unfinished_turn(self._claimed.task.input, self.attempt.entries())
         return Settlement(
             fence=self._claimed.fence,
             session_id=self._claimed.task.session_id,

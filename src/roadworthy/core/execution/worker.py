@@ -76,7 +76,7 @@ class Worker:
         self._attempt_ports = AttemptPorts(
             ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
         )
-        codes = {lane: s.code for lane, s in served.items()}
+        codes = {lane: one.runner.code for lane, one in served.items()}
         self._heartbeat = Heartbeat(ports.open_registry, codes, settings.lease_seconds, self._cancelled, self._lost)
         self.watchdog = LoopWatchdog(self._tool_of)
 
@@ -95,7 +95,7 @@ class Worker:
         async with self._at_work():
             while not self._draining.is_set():
                 free = await self._free_slots()
-                claimed = await self._claim(free) if free else []
+                claimed = await self._claim(free)
                 for one, lease in claimed:
                     self._start(one, lease)
                 if len(claimed) == free:
@@ -132,6 +132,8 @@ class Worker:
         return min(max(self._settings.concurrency - len(self._running), 0), LARGEST_CLAIM)
 
     async def _claim(self, limit: int) -> Sequence[tuple[Claimed, Lease]]:
+        if not limit:
+            return []
         worker, lease = self._heartbeat.present
         try:
             claimed = await self._ports.tasks.claim(worker.id, self._lanes, limit)

@@ -1,0 +1,1 @@
+"""Runs pydantic-ai agents, unmodified, under the gate."""

@@ -1,0 +1,34 @@
+"""Which of pydantic-ai's and the provider clients' errors are worth another try."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pydantic_ai import exceptions as pai
+
+from roadworthy.domain.errors import ModelCallFailed
+
+RETRYABLE = (
+    pai.ModelRateLimitError,
+    pai.ModelUnavailableError,
+    pai.ModelServerError,
+    pai.ModelConnectionError,
+    pai.ModelRequestTimeout,
+    ConnectionError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+)
+"""Everything else that a provider says about a request would be said again."""
+
+_TRANSPORTS = ("openai", "anthropic", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "h11", "json", "ssl")
+
+
+def translated(error: Exception, model: str) -> Exception:
+    """A ModelCallFailed for what went wrong between us and the provider, everything else as it is."""
+    if isinstance(error, pai.ModelAPIError):
+        retryable = isinstance(error, RETRYABLE)
+        message = f"the model {model!r} failed: {error}"
+        return ModelCallFailed(message, retryable=retryable, retry_after=error.retry_after)
+    if isinstance(error, RETRYABLE) or type(error).__module__.partition(".")[0] in _TRANSPORTS:
+        return ModelCallFailed(f"the connection to the model {model!r} broke: {error}", retryable=True)
+    return error

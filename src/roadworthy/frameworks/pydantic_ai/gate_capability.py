@@ -1,0 +1,122 @@
+"""Puts every model and tool call of a pydantic-ai run through the gate: one capability, passed per run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
+from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models import ModelRequestContext
+from pydantic_ai.output import OutputContext
+from pydantic_ai.tools import RunContext, ToolDefinition
+
+from roadworthy.core.attempt import TextStream
+from roadworthy.core.execution.gate import Gate
+from roadworthy.core.model_gateway.model_call import ModelReply
+from roadworthy.core.model_gateway.price import price
+from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
+from roadworthy.frameworks.pydantic_ai.errors import translated
+from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
+from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
+
+RESPONSE = TypeAdapter(ModelResponse)
+
+
+class GateCapability(AbstractCapability[Any]):
+    """Outermost: what other capabilities do happens inside, and is not done again in a replay."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def get_ordering(self) -> CapabilityOrdering:
+        return CapabilityOrdering(position="outermost")
+
+    async def wrap_model_request(
+        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: Any
+    ) -> ModelResponse:
+        fresh: list[ModelResponse] = []
+
+        async def do(stream: TextStream) -> ModelReply:
+            model = request_context.model
+            try:
+                response = await handler(replace(request_context, model=StreamingModel(model, stream)))
+            except Exception as error:
+                raise translated(error, model.model_name) from error
+            fresh.append(response)
+            return _reply(response)
+
+        payload = await self._gate.model(do)
+        return fresh[0] if fresh else RESPONSE.validate_json(payload)
+
+    async def wrap_tool_execute(
+        self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: dict[str, Any], handler: Any
+    ) -> Any:
+        return await self._through(call.tool_name, call.tool_call_id, args, lambda: handler(args))
+
+    async def wrap_output_process(
+        self, ctx: RunContext[Any], *, output_context: OutputContext, output: Any, handler: Any
+    ) -> Any:
+        if not output_context.has_function or ctx.partial_output:
+            return await handler(output)
+        name = output_context.function_name or "output"
+        call_id = output_context.tool_call.tool_call_id if output_context.tool_call else name
+        return await self._through(name, f"output:{call_id}", output, lambda: handler(output))
+
+    async def _through(self, name: str, call_id: str, arguments: Any, run: Any) -> Any:
+        fresh: list[Any] = []
+
+        async def do() -> ToolReply:
+            try:
+                result = await run()
+            except (ToolRetryError, ModelRetry) as error:
+                fresh.append(error)
+                return encode_retry(error)
+            except (ToolFailedError, ToolFailed) as error:
+                fresh.append(error)
+                return encode_failed(error)
+            fresh.append(result)
+            return encode_result(name, result)
+
+        payload = await self._gate.tool(ToolCall(name, call_id, canonical(arguments)), do)
+        if not fresh:
+            return decode_result(payload)
+        if isinstance(fresh[-1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
+            raise fresh[-1]
+        return fresh[-1]
+
+
+def _reply(response: ModelResponse) -> ModelReply:
+    used = response.usage
+    usage = {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cache_read_tokens": used.cache_read_tokens,
+    }
+    model = response.model_name or "unknown"
+    calls = [
+        {"call_id": part.tool_call_id, "tool": part.tool_name, "arguments": _arguments(part)}
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    return ModelReply(
+        payload=RESPONSE.dump_json(response),
+        model=model,
+        text="".join(part.content for part in response.parts if isinstance(part, TextPart)),
+        tool_calls=calls,
+        usage=usage,
+        cost=price(model, usage, response.provider_name, response.provider_url),
+    )
+
+
+def _arguments(part: ToolCallPart) -> Any:
+    """As JSON types; what the model wrote, where that isn't JSON."""
+    if not isinstance(part.args, str):
+        return part.args or {}
+    try:
+        return orjson.loads(part.args)
+    except orjson.JSONDecodeError:
+        return part.args

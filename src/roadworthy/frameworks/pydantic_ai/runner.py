@@ -1,0 +1,106 @@
+"""Runs one pydantic-ai agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.usage import UsageLimits
+from pydantic_core import to_json
+
+from roadworthy.core.execution.gate import Finished, Gate, Start
+from roadworthy.domain.errors import TargetNotLoadable
+from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.service import AgentService
+from roadworthy.domain.task import Turn
+from roadworthy.frameworks.code_digest import code_digest
+from roadworthy.frameworks.function import messages_of
+from roadworthy.frameworks.pydantic_ai.gate_capability import RESPONSE, GateCapability
+from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
+
+FRAMEWORK = "pydantic_ai"
+NOT_FINISHED = "This call had not come back when the task ended; it is not known whether it happened."
+_NO_LIMIT = UsageLimits(request_limit=None)
+_transport = ProviderTransport()
+
+
+class PydanticAIRunner:
+    """Runs one service whose agent is a pydantic-ai Agent."""
+
+    framework = FRAMEWORK
+
+    def __init__(self, service: AgentService) -> None:
+        self._agent: AbstractAgent[Any, Any] = service.agent
+        try:
+            self._model = _transport.model(self._agent.model)
+        except UserError as error:
+            raise TargetNotLoadable(f"the model of service {service.name!r} can't be used: {error}") from error
+        self.code = code_digest(_code_of(self._agent))
+
+    @staticmethod
+    def serves(agent: Any) -> bool:
+        return isinstance(agent, AbstractAgent)
+
+    async def run(self, gate: Gate, start: Start) -> Finished:
+        result = await self._agent.run(
+            start.input,
+            run_id=str(gate.task.id),
+            conversation_id=str(gate.task.session_id),
+            message_history=[message for turn in start.history for message in _messages(turn)],
+            model=self._model,
+            usage_limits=_NO_LIMIT,
+            capabilities=[GateCapability(gate)],
+        )
+        return Finished(to_json(result.output), Turn(FRAMEWORK, result.new_messages_json()))
+
+    def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:
+        messages: list[ModelMessage] = [ModelRequest([UserPromptPart(input)])]
+        results = {
+            (entry.detail["step"], entry.detail["call_id"]): entry.detail["result"]
+            for entry in entries
+            if entry.kind is EntryKind.TOOL
+        }
+        for entry in entries:
+            if entry.kind is not EntryKind.MODEL:
+                continue
+            response = RESPONSE.validate_json(entry.payload)
+            messages.append(response)
+            step = entry.detail["step"]
+            if answers := [
+                ToolReturnPart(call.tool_name, results.get((step, call.tool_call_id), NOT_FINISHED), call.tool_call_id)
+                for call in response.tool_calls
+            ]:
+                messages.append(ModelRequest(answers))
+        if isinstance(messages[-1], ModelRequest):
+            messages.append(ModelResponse([TextPart("(The task ended here, before there was an answer.)")]))
+        return Turn(FRAMEWORK, ModelMessagesTypeAdapter.dump_json(messages))
+
+
+def _messages(turn: Turn) -> list[ModelMessage]:
+    if turn.framework == FRAMEWORK:
+        return ModelMessagesTypeAdapter.validate_json(turn.payload)
+    return [
+        ModelRequest([UserPromptPart(str(said["content"]))])
+        if said["role"] == "user"
+        else ModelResponse([TextPart(str(said["content"]))])
+        for said in messages_of(turn)
+    ]
+
+
+def _code_of(agent: AbstractAgent[Any, Any]) -> list[Any]:
+    parts: list[Any] = [agent.name]
+    for toolset in agent.toolsets:
+        tools: dict[str, Any] = getattr(toolset, "tools", {})
+        parts += [tool.function for _, tool in sorted(tools.items()) if hasattr(tool, "function")]
+    return parts

@@ -1,0 +1,53 @@
+"""Tool results in the journal: pydantic-ai's public codec keeps binary content and `ToolReturn`, plain JSON doesn't."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic_ai.durable_exec import JSON_CODEC
+from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.messages import ToolReturn, ToolReturnContent
+
+from roadworthy.core.tool_gateway.tool_call import ToolReply
+from roadworthy.domain.errors import ToolCallFailed
+
+
+def encode_result(tool: str, result: Any) -> ToolReply:
+    """ToolCallFailed for a result that can't be kept."""
+    kind, of_type = ("return", ToolReturn) if isinstance(result, ToolReturn) else ("content", ToolReturnContent)
+    try:
+        value = JSON_CODEC.dump(of_type, result)
+        payload = orjson.dumps({"kind": kind, "value": value})
+    except Exception as error:
+        raise ToolCallFailed(
+            f"the tool {tool!r} returned a {of_type.__name__ if kind == 'return' else type(result).__name__} that can't be kept in the journal ({error}); "
+            "return JSON types, dataclasses or pydantic models"
+        ) from error
+    return ToolReply(payload, value["return_value"] if kind == "return" else value)
+
+
+def encode_retry(error: ToolRetryError | ModelRetry) -> ToolReply:
+    return _told("retry", str(error))
+
+
+def encode_failed(error: ToolFailedError | ToolFailed) -> ToolReply:
+    return _told("failed", str(error))
+
+
+def decode_result(payload: bytes) -> Any:
+    """The result as it was given to the agent; raises again what told the model to retry or that it failed."""
+    kept = orjson.loads(payload)
+    match kept["kind"]:
+        case "retry":
+            raise ModelRetry(kept["message"])
+        case "failed":
+            raise ToolFailed(kept["message"])
+        case "return":
+            return JSON_CODEC.load(ToolReturn, kept["value"])
+        case _:
+            return JSON_CODEC.load(ToolReturnContent, kept["value"])
+
+
+def _told(kind: str, message: str) -> ToolReply:
+    return ToolReply(orjson.dumps({"kind": kind, "message": message}), message, outcome="failed")

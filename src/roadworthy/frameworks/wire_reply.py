@@ -1,0 +1,68 @@
+"""Reads text, tool calls and usage out of a reply in the shape of OpenAI's chat completions or Anthropic's messages."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+
+
+def text_in(reply: Any) -> str:
+    if isinstance(reply, str):
+        return reply
+    if (message := _openai_message(reply)) is not None:
+        return str(message.get("content") or "")
+    return "".join(str(block.get("text", "")) for block in _anthropic_blocks(reply) if block.get("type") == "text")
+
+
+def calls_in(reply: Any) -> list[dict[str, Any]]:
+    """`{call_id, tool, arguments}` of each tool call."""
+    if (message := _openai_message(reply)) is not None:
+        return [
+            {
+                "call_id": call.get("id", ""),
+                "tool": call.get("function", {}).get("name", ""),
+                "arguments": _decoded(call.get("function", {}).get("arguments")),
+            }
+            for call in message.get("tool_calls") or ()
+        ]
+    return [
+        {"call_id": block.get("id", ""), "tool": block.get("name", ""), "arguments": block.get("input")}
+        for block in _anthropic_blocks(reply)
+        if block.get("type") == "tool_use"
+    ]
+
+
+def usage_in(reply: Any) -> dict[str, int]:
+    """`input_tokens, output_tokens, cache_read_tokens`, as far as the reply says so."""
+    usage = _object(_object(reply).get("usage"))
+    cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens") or usage.get("cache_read_input_tokens")
+    counts = {
+        "input_tokens": usage.get("prompt_tokens", usage.get("input_tokens")),
+        "output_tokens": usage.get("completion_tokens", usage.get("output_tokens")),
+        "cache_read_tokens": cached,
+    }
+    return {name: count for name, count in counts.items() if isinstance(count, int)}
+
+
+def _openai_message(reply: Any) -> dict[str, Any] | None:
+    choices = _object(reply).get("choices")
+    if isinstance(choices, list) and choices:
+        return _object(_object(cast(list[Any], choices)[0]).get("message"))
+    return None
+
+
+def _anthropic_blocks(reply: Any) -> list[dict[str, Any]]:
+    content = _object(reply).get("content")
+    return [_object(block) for block in cast(list[Any], content)] if isinstance(content, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
+def _decoded(arguments: Any) -> Any:
+    try:
+        return orjson.loads(arguments)
+    except (TypeError, orjson.JSONDecodeError):
+        return arguments
