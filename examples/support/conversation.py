@@ -26,7 +26,7 @@ class Conversation:
             for part in message.parts:
                 match part:
                     case UserPromptPart(content=content):
-                        earlier = [*reversed(results), question, *earlier]
+                        earlier = [*reversed(results), *filter(None, [question]), *earlier]
                         results = []
                         question = content if isinstance(content, str) else " ".join(map(str, content))
                     case ToolReturnPart():
