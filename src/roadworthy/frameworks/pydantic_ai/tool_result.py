@@ -15,13 +15,13 @@ from roadworthy.domain.errors import ToolCallFailed
 
 def encode_result(tool: str, result: Any) -> ToolReply:
     """ToolCallFailed for a result that can't be kept."""
-    kind, of_type = ("return", ToolReturn) if isinstance(result, ToolReturn) else ("content", ToolReturnContent)
+    kind = "return" if isinstance(result, ToolReturn) else "content"
     try:
-        value = JSON_CODEC.dump(of_type, result)
+        value = JSON_CODEC.dump(ToolReturn if kind == "return" else ToolReturnContent, result)
         payload = orjson.dumps({"kind": kind, "value": value})
     except Exception as error:
         raise ToolCallFailed(
-            f"the tool {tool!r} returned a {of_type.__name__ if kind == 'return' else type(result).__name__} that can't be kept in the journal ({error}); "
+            f"the tool {tool!r} returned something that can't be kept in the journal ({error}); "
             "return JSON types, dataclasses or pydantic models"
         ) from error
     return ToolReply(payload, value["return_value"] if kind == "return" else value)

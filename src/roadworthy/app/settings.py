@@ -1,0 +1,64 @@
+"""Settings, read once: from the environment (prefix `ROADWORTHY_`), then from `roadworthy.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from roadworthy.domain.errors import SettingsInvalid
+
+EMBEDDED = "embedded"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside. Unknown names in `roadworthy.toml` are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="ROADWORTHY_", toml_file="roadworthy.toml", extra="forbid")
+
+    data_dir: Path = Path(".roadworthy")
+    """Where the embedded servers keep their data."""
+    database_url: str = EMBEDDED
+    redis_url: str = EMBEDDED
+    database_connections: Annotated[int, Field(ge=2, le=500)] = 8
+    """Of each process."""
+    worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
+    lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
+    drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    auth: Literal["dev", "jwt"] = "dev"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings() -> Settings:
+    """SettingsInvalid, naming each setting that can't be used and why."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = [f"  {_name(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        raise SettingsInvalid("settings that can't be used:\n" + "\n".join(problems)) from None
+    except ValueError as error:
+        raise SettingsInvalid(f"roadworthy.toml can't be read: {error}") from None
+    for name, schemes in (("database_url", ("postgresql", "postgres")), ("redis_url", ("redis", "rediss", "unix"))):
+        value = getattr(settings, name)
+        if value != EMBEDDED and value.partition("://")[0] not in schemes:
+            raise SettingsInvalid(f"{_name((name,))} must be `embedded` or begin with {schemes[0]}://")
+    return settings
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return "ROADWORTHY_" + ".".join(str(part) for part in location).upper()
