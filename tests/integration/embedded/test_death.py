@@ -11,6 +11,7 @@ import asyncpg
 import psutil
 import pytest
 import redis.asyncio as redis
+from structlog.testing import capture_logs
 
 from roadworthy.adapters.embedded import EmbeddedServers
 
@@ -99,6 +100,23 @@ async def test_killed_guardian_is_replaced_with_its_server(servers: EmbeddedServ
     os.kill(guardian_of(killed), signal.SIGKILL)
     await has_come_back(servers, name, killed)
     assert not is_running(killed)
+
+
+async def test_a_server_that_can_not_be_started_again_is_tried_until_it_can(folder_to_damage: Path) -> None:
+    settings = folder_to_damage / "postgres" / "postgresql.conf"
+    whole = settings.read_text()
+    with capture_logs() as events:
+        async with EmbeddedServers(folder_to_damage) as servers:
+            killed = servers.pids["postgres"]
+            settings.write_text(whole + "no_such_setting = 1\n")
+            os.kill(killed, signal.SIGKILL)
+            failed = "embedded_server_restart_failed"
+            await until(lambda: any(event["event"] == failed for event in events), "a start failed")
+            settings.write_text(whole)
+            await has_come_back(servers, "postgres", killed)
+    assert [event["event"] for event in events][:2] == ["embedded_server_ended", failed]
+    assert "no_such_setting" in events[1]["reason"]
+    assert events[-1]["event"] == "embedded_server_restarted"
 
 
 async def test_stop_while_a_server_is_being_started_again(folder: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from roadworthy.adapters.embedded import EmbeddedServers, guardian
+from roadworthy.adapters.embedded import EmbeddedServers, guardian, supervised_server
+from roadworthy.adapters.embedded.postgres import PostgresProgram
 from roadworthy.domain.errors import DiskFull, EmbeddedServerFailed, PlatformHasNoWheel
 
 from .processes import Owner, nothing_left
@@ -43,6 +44,17 @@ async def test_server_that_ends_at_its_start_is_quoted(folder_to_damage: Path) -
     assert "no_such_setting" in raised.value.message
     assert f"{folder_to_damage}/postgres.log" in raised.value.message
     assert nothing_left(folder_to_damage)
+
+
+async def test_server_that_never_gets_ready(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(self: PostgresProgram, pid: int) -> bool:
+        return False
+
+    monkeypatch.setattr(PostgresProgram, "is_ready", never)
+    monkeypatch.setattr(supervised_server, "READY_SECONDS", 0.2)
+    with pytest.raises(EmbeddedServerFailed, match="embedded postgres was not ready in time"):
+        await EmbeddedServers(folder).start()
+    assert nothing_left(folder)
 
 
 async def test_a_failed_start_may_be_repeated_when_the_cause_is_gone(folder_to_damage: Path) -> None:

@@ -26,6 +26,7 @@ async def test_folder_and_sockets_are_private_and_parents_unchanged(tmp_path: Pa
         assert permissions(folder / "sockets")[0] == 0o700
         assert permissions(folder / "sockets" / "valkey.sock")[0] == 0o700
         assert permissions(folder / "valkey.log")[0] == 0o600
+        assert (folder / ".gitignore").read_text() == "*\n"
     assert [permissions(path) for path in (parent, *parent.parents)] == before
 
 

@@ -128,6 +128,10 @@ class DataFolder:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._belong_to_owner(path)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():  # the folder is often in the middle of a project
+            ignore.write_text("*\n")
+            self._belong_to_owner(ignore)
 
     def _make_socket_folder(self) -> None:
         self._remove_sockets()  # of an owner that was killed

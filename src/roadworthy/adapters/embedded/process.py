@@ -111,7 +111,7 @@ class GuardedProcess:
                 "through, for example with ROADWORTHY_DATA_DIR=/var/lib/roadworthy."
             )
         else:
-            reason = rest or line.strip() or "no reason given"
+            reason = detail or line.strip() or "no reason given"
             raise EmbeddedServerFailed(f"The embedded servers in {folder} can't be started: {reason}.")
 
     async def _collect(self) -> int:

@@ -8,6 +8,7 @@ from typing import Self
 import structlog
 
 from roadworthy.adapters.embedded.data_folder import DataFolder
+from roadworthy.adapters.embedded.failure import explain_os_error
 from roadworthy.adapters.embedded.postgres import PostgresProgram
 from roadworthy.adapters.embedded.process import NamespaceUnavailable
 from roadworthy.adapters.embedded.run_as import RunAs, choose_run_as, unprivileged_user
@@ -103,7 +104,10 @@ class EmbeddedServers:
     async def _start_as_unprivileged_user(self) -> None:
         await asyncio.gather(*(server.stop() for server in self._servers))
         uid, gid = unprivileged_user()
-        self._folder.give_to(uid, gid)
+        try:
+            self._folder.give_to(uid, gid)
+        except OSError as error:
+            raise explain_os_error(error, self._folder.path) from error
         try:
             await self._start_as(RunAs("user", uid, gid))
         except BaseException:

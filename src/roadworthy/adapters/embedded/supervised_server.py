@@ -95,8 +95,11 @@ class SupervisedServer:
         finally:
             await process.stop()
         if status != 0:
-            raise explain_end(self._program.name, status, process.last_words, self._folder.path)
-        self._program.created()
+            raise self._explain(process, status)
+        try:
+            self._program.created()
+        except OSError as error:
+            raise explain_os_error(error, self._folder.path) from error
 
     async def _serve(self) -> None:
         process = await self._spawn(self._program.command)
@@ -133,11 +136,16 @@ class SupervisedServer:
     async def _wait_until_ready(self, process: GuardedProcess) -> None:
         ended = asyncio.create_task(process.wait())
         try:
-            deadline = time.monotonic() + READY_SECONDS
-            while not await self._program.is_ready(process.pid):
-                if ended.done() or time.monotonic() > deadline:
-                    status = ended.result() if ended.done() else None
-                    raise explain_end(self._program.name, status, process.last_words, self._folder.path)
-                await asyncio.wait([ended], timeout=_READY_POLL_SECONDS)
+            async with asyncio.timeout(READY_SECONDS):
+                while not await self._program.is_ready(process.pid):
+                    if ended.done():
+                        raise self._explain(process, ended.result())
+                    await asyncio.wait([ended], timeout=_READY_POLL_SECONDS)
+        except TimeoutError as error:
+            await process.stop()  # then its last words are complete
+            raise self._explain(process, None) from error
         finally:
             ended.cancel()
+
+    def _explain(self, process: GuardedProcess, status: int | None) -> EmbeddedServerError:
+        return explain_end(self._program.name, status, process.last_words, self._folder.path)
