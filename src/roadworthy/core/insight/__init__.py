@@ -1,0 +1,1 @@
+"""The read side: what streams, console, CLI and metrics may ask."""
