@@ -1,0 +1,38 @@
+"""The store ports over one fresh database, as the contracts use them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from roadworthy.ports.duty_schedule import DutySchedule
+from roadworthy.ports.journal import Journal
+from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.task_store import TaskStore
+from roadworthy.ports.task_upkeep import TaskUpkeep
+from roadworthy.ports.worker_registry import WorkerRegistry
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    tasks: TaskStore
+    upkeep: TaskUpkeep
+    duties: DutySchedule
+    journal: Journal
+    sessions: SessionStore
+    workers: WorkerRegistry
+    pass_time: Callable[[float], Awaitable[None]]
+    """Let that many seconds of the store's time go by."""
+
+    async def eventually(self, check: Callable[[], Awaitable[T]], seconds: float = 5) -> T:
+        """The first result of `check` that is true; AssertionError if none is within `seconds`."""
+        pace = 0.02
+        for _ in range(int(seconds / pace)):
+            result = await check()
+            if result:
+                return result
+            await self.pass_time(pace)
+        raise AssertionError(f"it did not come true within {seconds:g} seconds")

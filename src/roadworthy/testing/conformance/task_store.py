@@ -1,0 +1,28 @@
+"""What every `TaskStore` must do, in parts of one promise each."""
+
+from roadworthy.testing.conformance.task_store_cancel import CancelContract, CancelWinsContract
+from roadworthy.testing.conformance.task_store_claim import ClaimContract, ClaimOrderContract
+from roadworthy.testing.conformance.task_store_read import ReadTasksContract
+from roadworthy.testing.conformance.task_store_sessions import (
+    BusySessionContract,
+    InterruptContract,
+    RejectContract,
+)
+from roadworthy.testing.conformance.task_store_settle import SettleContract, SettleFenceContract
+from roadworthy.testing.conformance.task_store_submit import SubmitContract
+
+
+class TaskStoreContract(
+    SubmitContract,
+    BusySessionContract,
+    RejectContract,
+    InterruptContract,
+    ClaimContract,
+    ClaimOrderContract,
+    SettleContract,
+    SettleFenceContract,
+    CancelContract,
+    CancelWinsContract,
+    ReadTasksContract,
+):
+    """A `TaskStore`, given `stores`."""

@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.task_store import TaskStoreContract
+
+
+class TestTaskStore(TaskStoreContract):
+    pass
