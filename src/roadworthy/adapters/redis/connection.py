@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
 
     async def reply(self, reply: asyncio.Future[Any], seconds: float = CALL_SECONDS) -> Any:
         """The value of a reply. Raises hiredis.ReplyError, or OSError; without a reply in time the connection ends."""
-        deadline = self._loop.call_later(seconds, self._too_late, seconds)
+        deadline = self._loop.call_later(seconds, self.abort, TimeoutError())
         try:
             value = await reply
         finally:
@@ -106,9 +106,6 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone.set()
         self._end(exc if isinstance(exc, OSError) else ConnectionResetError("the server closed the connection"))
-
-    def _too_late(self, seconds: float) -> None:
-        self.abort(TimeoutError(f"no reply in {seconds:g} s"))
 
     def _end(self, reason: OSError) -> None:
         if self._lost.done():

@@ -21,8 +21,9 @@ def translated(where: str) -> Generator[None]:
         yield
     except hiredis.ReplyError as error:
         raise BrokerUnavailable(f"Redis at {where} refuses: {error}. Tasks are safe in the store.") from error
-    except OSError as error:  # TimeoutError and ssl.SSLError among them
-        reason = error.strerror or str(error) or type(error).__name__
+    except OSError as error:  # ssl.SSLError among them
+        late = isinstance(error, TimeoutError)
+        reason = "no answer in time" if late else error.strerror or str(error) or type(error).__name__
         raise BrokerUnavailable(
             f"Redis at {where} is away ({reason}). Tasks are safe in the store and go on more slowly."
         ) from error

@@ -25,6 +25,11 @@ class Mailbox(Generic[T]):
         """The place in the items before which something may be missing."""
         self._wake: asyncio.Future[None] | None = None
 
+    @property
+    def pending(self) -> int:
+        """How many items have come and were not taken."""
+        return len(self._items)
+
     def put(self, item: T, size: int) -> None:
         size += ITEM_BYTES
         if self._items and self._bytes + size > self._capacity:
