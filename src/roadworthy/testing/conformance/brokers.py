@@ -19,7 +19,7 @@ class Broker:
     event_log: EventLog
     cancel_signals: CancelSignals
 
-    async def eventually(self, check: Callable[[], Awaitable[T]], seconds: float = 5) -> T:
+    async def eventually(self, check: Callable[[], Awaitable[T | None]], seconds: float = 5) -> T:
         """The first result of `check` that is true; AssertionError if none is within `seconds`."""
         pace = 0.02
         for _ in range(int(seconds / pace)):

@@ -27,7 +27,7 @@ class Stores:
     pass_time: Callable[[float], Awaitable[None]]
     """Let that many seconds of the store's time go by."""
 
-    async def eventually(self, check: Callable[[], Awaitable[T]], seconds: float = 5) -> T:
+    async def eventually(self, check: Callable[[], Awaitable[T | None]], seconds: float = 5) -> T:
         """The first result of `check` that is true; AssertionError if none is within `seconds`."""
         pace = 0.02
         for _ in range(int(seconds / pace)):

@@ -83,7 +83,7 @@ class ClaimContract:
         assert await stores.tasks.claim(worker_id, [LANE], 10) == []
 
     async def test_nothing_for_a_worker_whose_lease_ran_out(self, stores: Stores):
-        worker_id = await register(stores, lease_seconds=0.15)
+        worker_id = await register(stores, lease_seconds=0.3)
         await run_one(stores, worker_id=worker_id)
         await stores.eventually(lambda: stores.upkeep.rescue_expired_leases(3, 10))
         assert await stores.tasks.claim(worker_id, [LANE], 10) == []

@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.duty_schedule import DutyScheduleContract
+
+
+class TestDutySchedule(DutyScheduleContract):
+    pass

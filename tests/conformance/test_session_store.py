@@ -1,0 +1,9 @@
+from roadworthy.testing.conformance.session_store import DeleteSessionContract, SessionStoreContract
+
+
+class TestSessionStore(SessionStoreContract):
+    pass
+
+
+class TestDeleteSession(DeleteSessionContract):
+    pass

@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.work_queue import WorkQueueContract
+
+
+class TestWorkQueue(WorkQueueContract):
+    pass
