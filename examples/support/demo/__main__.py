@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import aiohttp
 from examples.support.demo.answer import Answer, ask
 from examples.support.demo.api_client import ApiClient, RefusedError
 from examples.support.demo.model_choice import chosen_model, what_is_missing
@@ -20,8 +21,9 @@ from rich.console import Console
 
 TOTAL_SECONDS = 180
 TINY = """\
-  [dim]This model has 135 million parameters: it shows that the machinery works, it is not wise.
-  Any other takes its place: ROADWORTHY_DEMO_MODEL=anthropic:claude-haiku-4-5 make demo[/]
+  [dim]It has 135 million parameters: the machinery is real, the answers are not wise.
+  Any other takes its place:
+  ROADWORTHY_DEMO_MODEL=anthropic:claude-haiku-4-5 make demo[/]
 """
 
 
@@ -40,7 +42,7 @@ async def demo(console: Console) -> int:
                 problem = await converse(console, server)
         except TimeoutError:
             problem = f"it took longer than {TOTAL_SECONDS} seconds"
-        except (RuntimeError, RefusedError) as error:
+        except (RuntimeError, RefusedError, OSError, aiohttp.ClientError) as error:
             problem = str(error)
         if problem:
             console.print(f"\n[red]The demo did not work:[/] {problem}\n", soft_wrap=True)
@@ -57,9 +59,9 @@ async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStac
     else:
         local = LocalModelServer()
         cleanup.callback(local.stop)
-        await _timed(console, "local model SmolLM2, loaded from its wheel", asyncio.to_thread(local.start))
+        await _timed(console, "a small local model, SmolLM2", asyncio.to_thread(local.start))
         environment["ROADWORTHY_DEMO_MODEL_URL"] = local.url
-    label = f"roadworthy serve, with PostgreSQL and Valkey, on {server.url}"
+    label = "the agent service, with PostgreSQL and Valkey"
     await _timed(console, label, server.start(environment))
     console.print("" if model else f"\n{TINY}")
 

@@ -8,7 +8,10 @@ from typing import Any
 from examples.support.demo.api_client import ApiClient
 from examples.support.demo.event_stream import Event
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+
+MARGIN = 8  # characters
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ async def ask(
     client: ApiClient, console: Console, question: str, session_id: str | None = None, free: bool = False
 ) -> Answer:
     """Submits the question, follows its events and prints them as they come; `free` models have no price."""
-    console.print(Text.assemble(("You     ", "bold"), question))
+    print_row(console, "You", question)
     started = time.monotonic()
     accepted = await client.submit(question, session_id)
     shown = _Shown(console, Answer(session_id=accepted["session_id"]))
@@ -41,8 +44,18 @@ async def ask(
         waiting.stop()
     seconds = time.monotonic() - started
     task = await client.task(accepted["id"])
-    console.print(Text(f"        {_usage(task['usage'], free)} · {seconds:.1f} s\n", "dim"))
+    print_row(console, "", f"{_usage(task['usage'], free)} · {seconds:.1f} s", "dim")
+    console.print()
     return shown.answer
+
+
+def print_row(console: Console, label: str, text: str, style: str = "") -> None:
+    """A label and a text beside it that keeps its margin when it wraps."""
+    row = Table.grid()
+    row.add_column(width=MARGIN)
+    row.add_column(overflow="fold")
+    row.add_row(Text(label, f"bold {style}".strip()), Text(text, style))
+    console.print(row)
 
 
 class _Shown:
@@ -56,16 +69,15 @@ class _Shown:
             case "text":
                 self._text(event.data["text"])
             case "restart":
-                self._line("        (a worker was lost; the answer starts again)", "dim")
+                self._row("", "(the answer starts again)", "dim")
             case "tool_call":
                 arguments = _arguments(event.data.get("arguments"))
-                self._line(f"Tool    {event.data['tool']}({arguments})", "cyan")
+                self._row("Tool", f"{event.data['tool']}({arguments})", "cyan")
             case "tool_result":
                 self.answer.tool_results += 1
-                for line in _plain(event.data.get("result")).splitlines():
-                    self._line(f"        {line}", "dim cyan")
+                self._row("", _plain(event.data.get("result")), "dim cyan")
             case "approval":
-                self._line("        waits for a person's decision", "yellow")
+                self._row("", "waits for a person's decision", "yellow")
             case "done":
                 self._done(event.data)
             case _:
@@ -73,14 +85,14 @@ class _Shown:
 
     def _text(self, text: str) -> None:
         if not self._in_text:
-            self.console.print(Text("Agent   ", "bold green"), end="")
+            self.console.print(Text("Agent".ljust(MARGIN), "bold green"), end="")
             self._in_text = True
         self.answer.text_events += 1
         self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 
-    def _line(self, text: str, style: str) -> None:
+    def _row(self, label: str, text: str, style: str) -> None:
         self._end_text()
-        self.console.print(Text(text, style))
+        print_row(self.console, label, text, style)
 
     def _end_text(self) -> None:
         if self._in_text:
@@ -92,7 +104,7 @@ class _Shown:
         self.answer.status = data["status"]
         self.answer.reason = str(data.get("reason") or data.get("error") or "")
         if data["status"] != "succeeded":
-            self._line(f"        ended {self.answer.status}: {self.answer.reason}", "yellow")
+            self._row("", f"ended {self.answer.status}: {self.answer.reason}", "yellow")
 
 
 def _arguments(arguments: Any) -> str:
@@ -108,6 +120,10 @@ def _plain(result: Any) -> str:
 def _usage(usage: dict[str, Any], free: bool) -> str:
     price = "$0 (local model, no price)" if free else f"${usage['cost_usd']}"
     return (
-        f"{usage['model_calls']} model calls · {usage['tool_calls']} tool calls · "
-        f"{usage['input_tokens']} tokens read, {usage['output_tokens']} written · {price}"
+        f"{_count(usage['model_calls'], 'model call')} · {_count(usage['tool_calls'], 'tool call')} · "
+        f"{usage['input_tokens']} tokens in, {usage['output_tokens']} out · {price}"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

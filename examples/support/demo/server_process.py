@@ -14,7 +14,7 @@ from examples.support.demo.api_client import ApiClient
 REPOSITORY = Path(__file__).parents[3]
 TARGET = "examples/support/service.py:service"
 END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-STOP_SECONDS = 20
+STOP_SECONDS = 10
 
 
 class ServerProcess:

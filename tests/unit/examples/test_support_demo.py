@@ -108,7 +108,7 @@ async def test_a_question_is_shown_with_its_tools_answer_and_bill(api: tuple[Fak
     assert "You     Where is KM-1042?" in shown
     assert 'Tool    find_order(order_id="KM-1042")\n        packed\n' in shown
     assert "Agent   It is packed.\n" in shown
-    assert "130 tokens read, 70 written · $0.0012" in shown
+    assert "2 model calls · 1 tool call · 130 tokens in, 70 out · $0.0012" in shown
 
 
 async def test_a_free_model_is_said_to_be_free(api: tuple[FakeApi, ApiClient]) -> None:
