@@ -1,0 +1,109 @@
+"""Journals in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from roadworthy.adapters.postgres.failures import NotAccepted, translated
+from roadworthy.adapters.postgres.pool import Pool
+from roadworthy.adapters.postgres.queries import load_queries
+from roadworthy.domain.event import MAX_ENTRIES
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEntry, NotStorable, Refused
+from roadworthy.domain.principal import Principal
+
+AppendOutcome = Appended | Refused | NotStorable
+
+
+class PostgresJournal:
+    """A `Journal`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queries = load_queries("journal")
+
+    @translated
+    async def append(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
+        outcomes: dict[int, AppendOutcome] = {}
+        readable: dict[int, EntryWrite] = {}
+        for position, entry in enumerate(entries):
+            if (problem := _problem(entry)) is None:
+                readable[position] = entry
+            else:
+                outcomes[position] = NotStorable(problem)
+        if readable:
+            written = await self._append_or_singly(list(readable.values()))
+            outcomes.update(zip(readable, written, strict=True))
+        return [outcomes[position] for position in range(len(entries))]
+
+    @translated
+    async def read(self, principal: Principal, task_id: TaskId, start: int = 0) -> list[JournalEntry]:
+        found = await self._pool.fetch(self._queries["read"], task_id, start, principal.tenant, principal.user)
+        return [
+            JournalEntry(row[0], row[1], EntryKind(row[2]), row[3], row[4], orjson.loads(row[5]), row[6].timestamp())
+            for row in found
+        ]
+
+    async def _append_or_singly(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
+        try:
+            return await self._append(entries)
+        except NotAccepted as problem:
+            if len(entries) == 1:
+                return [NotStorable(str(problem))]
+            # One bad entry fails the whole statement; alone it fails alone.
+            return [(await self._append_or_singly([entry]))[0] for entry in entries]
+
+    async def _append(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
+        fences = [entry.fence for entry in entries]
+        allowed = await self._pool.fetch(
+            self._queries["append"],
+            [fence.task_id for fence in fences],
+            [fence.attempt for fence in fences],
+            [fence.claim_token for fence in fences],
+            [entry.key for entry in entries],
+            [entry.kind.value for entry in entries],
+            [entry.payload for entry in entries],
+            [entry.detail for entry in entries],
+            MAX_ENTRIES,
+        )
+        outcomes: list[AppendOutcome] = [Refused()] * len(entries)
+        missing = set(range(len(entries)))
+        for position, sequence in allowed:
+            if sequence is not None:
+                outcomes[position - 1] = Appended(sequence)
+                missing.remove(position - 1)
+            else:
+                outcomes[position - 1] = _NOT_WRITTEN
+        if missing:
+            await self._find_appended_before(entries, sorted(missing), outcomes)
+        return outcomes
+
+    async def _find_appended_before(
+        self, entries: Sequence[EntryWrite], positions: Sequence[int], outcomes: list[AppendOutcome]
+    ) -> None:
+        """A statement of its own: the one before waited for the task's lock with a snapshot from before that."""
+        found = await self._pool.fetch(
+            self._queries["appended_before"],
+            [entries[position].fence.task_id for position in positions],
+            [entries[position].key for position in positions],
+            [entries[position].fence.attempt for position in positions],
+            positions,
+        )
+        for position, sequence in found:
+            outcomes[position] = Appended(sequence)
+
+
+_NOT_WRITTEN = NotStorable(
+    f"the key is in the journal already, from an earlier attempt, or the journal has {MAX_ENTRIES} entries and is full"
+)
+
+
+def _problem(entry: EntryWrite) -> str | None:
+    """What would make the entry unreadable."""
+    try:
+        detail = orjson.loads(entry.detail)
+    except ValueError as error:
+        return f"the detail of journal entry {entry.key!r} is not JSON: {error}"
+    return None if isinstance(detail, dict) else f"the detail of journal entry {entry.key!r} is not a JSON object"

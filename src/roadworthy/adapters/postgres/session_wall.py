@@ -1,0 +1,49 @@
+"""One task per session: what submitting and every way out of a session's busy states have in common.
+
+Locks are taken in this order everywhere: sessions, tasks, owners, each sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from roadworthy.adapters.postgres import rows
+from roadworthy.adapters.postgres.pool import Transaction
+from roadworthy.adapters.postgres.queries import load_queries
+from roadworthy.domain.ids import SessionId, TaskId
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import Task, TaskStatus
+
+
+class SessionWall:
+    def __init__(self) -> None:
+        self._queries = load_queries("session_wall")
+        self._draw_tags = load_queries("fair_tags")["draw"]
+
+    async def lock(self, transaction: Transaction, session_id: SessionId) -> Principal | None:
+        """Whose session it is, with its row locked; None if it isn't there."""
+        found = await transaction.fetch(self._queries["lock_session"], session_id)
+        return rows.principal(found[0][0], found[0][1]) if found else None
+
+    async def lock_unlocked(self, transaction: Transaction, sessions: Iterable[SessionId]) -> set[SessionId]:
+        """Lock those of the sessions that nobody else has locked."""
+        found = await transaction.fetch(self._queries["lock_unlocked"], list(set(sessions)))
+        return {row[0] for row in found}
+
+    async def release_next(self, transaction: Transaction, sessions: Iterable[SessionId]) -> list[Task]:
+        """Queue the next blocked task of each of the sessions that is free; their rows are locked."""
+        found = await transaction.fetch(self._queries["release_next"], list(set(sessions)))
+        released = [rows.task(row) for row in found]
+        await self.enqueue(transaction, released)
+        return released
+
+    async def enqueue(self, transaction: Transaction, tasks: Sequence[Task]) -> None:
+        """Give those that were just queued their place among the others of their lane."""
+        queued: list[TaskId] = [task.id for task in tasks if task.status is TaskStatus.QUEUED]
+        if queued:
+            await transaction.fetch(self._draw_tags, queued)
+
+
+def sessions_of(tasks: Iterable[Task]) -> list[UUID]:
+    return [task.session_id for task in tasks]

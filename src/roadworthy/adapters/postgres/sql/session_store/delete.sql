@@ -1,0 +1,11 @@
+with deleted_tasks as (
+    delete from tasks where session_id = $1 returning id, tenant, owner
+), deleted_entries as (
+    delete from journal_entries where task_id in (select id from deleted_tasks)
+), deleted_keys as (
+    delete from idempotency_keys k using deleted_tasks d
+    where k.tenant = d.tenant and k.owner = d.owner and k.task_id = d.id
+), deleted_turns as (
+    delete from turns where session_id = $1
+)
+delete from sessions where id = $1

@@ -1,0 +1,1 @@
+select tenant, owner from sessions where id = $1 for no key update

@@ -1,0 +1,76 @@
+-- With $15, settlements of sessions with blocked tasks are left out: their release belongs into the same transaction.
+with given as materialized (
+    select * from unnest(
+        $1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::bytea[],
+        $9::jsonb[], $10::double precision[], $11::boolean[], $12::double precision[], $13::text[], $14::bytea[]
+    ) as given (
+        task_id, session_id, attempt, claim_token, status, reason, output, error,
+        usage, run_after_seconds, counts_as_failure, running_seconds, framework, payload
+    )
+), held_sessions as materialized (
+    select id from sessions
+    where id = any($2) and not (has_blocked and $15)
+    order by id
+    for no key update
+), held_tasks as materialized (
+    select id, session_id, status, attempt, claim_token, cancel_requested_at from tasks
+    where id = any($1) and session_id = any(array(select id from held_sessions))
+    order by id
+    for no key update
+), decided as materialized (
+    select
+        given.*,
+        case
+            when held.cancel_requested_at is not null then 'cancelled'
+            when given.status = 'queued' and held.attempt >= $16 then 'dead'
+            else given.status
+        end as final
+    from held_tasks held join given
+        on given.task_id = held.id and given.session_id = held.session_id
+        and given.attempt = held.attempt and given.claim_token = held.claim_token
+    where held.status = 'running'
+), explained as materialized (
+    select
+        decided.*,
+        final not in ('queued', 'waiting') as ended,
+        payload is not null and final in ('succeeded', 'partial', 'cancelled') as keeps_turn,
+        case
+            when final = decided.status then decided.reason
+            when final = 'cancelled' then $17
+            else $18
+        end as why
+    from decided
+), left_sessions as (
+    update sessions s set
+        turns = s.turns + e.keeps_turn::integer,
+        busy = false,
+        updated_at = statement_timestamp()
+    from explained e
+    where s.id = e.session_id and s.id = any($2) and e.ended
+    returning s.id, s.turns - 1 as position, e.keeps_turn, e.task_id, e.framework, e.payload
+), new_turns as (
+    insert into turns (session_id, position, task_id, framework, payload)
+    select id, position, task_id, framework, payload from left_sessions where keeps_turn
+)
+update tasks t set
+    status = e.final,
+    reason = e.why,
+    output = e.output,
+    error = e.error,
+    usage = e.usage,
+    changes = with_change(t.changes, t.journal_length, t.attempt, e.final, e.why),
+    running_seconds = t.running_seconds + e.running_seconds,
+    failures = t.failures + e.counts_as_failure::integer,
+    worker_id = null,
+    ready = e.run_after_seconds <= 0,
+    run_after = statement_timestamp() + e.run_after_seconds * interval '1 second',
+    expires_at = case e.final
+        when 'queued' then statement_timestamp()
+            + (t.limits ->> 'queue_seconds')::double precision * interval '1 second'
+        when 'waiting' then statement_timestamp()
+            + (t.limits ->> 'waiting_seconds')::double precision * interval '1 second'
+    end,
+    ended_at = case when e.ended then statement_timestamp() end
+from explained e
+where t.id = e.task_id and t.id = any($1)
+returning {task}
