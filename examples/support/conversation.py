@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic_ai.messages import ModelMessage, ModelRequest, RetryPromptPart, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart, UserPromptPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,6 @@ class Conversation:
                         question = content if isinstance(content, str) else " ".join(map(str, content))
                     case ToolReturnPart():
                         results.append(part.model_response_str())
-                    case RetryPromptPart():
-                        results.append(part.model_response())
                     case _:
                         pass
         return cls(question, tuple(results), tuple(earlier))

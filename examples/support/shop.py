@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -52,7 +52,7 @@ class Shop:
         return [Order(*row[:-1], refunded=bool(row[-1])) for row in rows]
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Generator[sqlite3.Connection]:
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.file, timeout=5)) as shop, shop:
             shop.execute("begin immediate")  # one process fills the new file, the others wait for it

@@ -1,0 +1,1 @@
+"""Agents to copy from. Each folder is one, with a README of its own."""
