@@ -30,7 +30,7 @@ class Conversation:
                         results = []
                         question = content if isinstance(content, str) else " ".join(map(str, content))
                     case ToolReturnPart():
-                        results.append(part.model_response_str())
+                        results.append(part.model_response_str(wrap_if_error=False))
                     case _:
                         pass
         return cls(question, tuple(results), tuple(earlier))

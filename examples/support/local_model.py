@@ -9,8 +9,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from examples.support.local_model_server import MODEL_NAME, LocalModelServer
-from examples.support.tool_calling import ToolCallingModel
 from pydantic_ai import RunContext
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -19,6 +17,9 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
+
+from examples.support.local_model_server import MODEL_NAME, LocalModelServer
+from examples.support.tool_calling import ToolCallingModel
 
 
 def local_model() -> Model:

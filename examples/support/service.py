@@ -3,12 +3,12 @@
 import os
 from typing import Annotated
 
-from examples.support.help_articles import best_article
-from examples.support.local_model import local_model
-from examples.support.shop import Shop
 from pydantic import Field
 from pydantic_ai import Agent
 
+from examples.support.help_articles import best_article
+from examples.support.local_model import local_model
+from examples.support.shop import Shop
 from roadworthy import AgentService, Limits, ToolPolicy
 
 OrderId = Annotated[str, Field(pattern=r"^[A-Z]{2}-\d{4}$", description="Printed on the receipt: DC-2207")]

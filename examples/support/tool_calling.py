@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from examples.support.conversation import Conversation
-from examples.support.tool_choice import Choice, choices
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import (
@@ -26,6 +24,9 @@ from pydantic_ai.models import CompletedStreamedResponse, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
+
+from examples.support.conversation import Conversation
+from examples.support.tool_choice import Choice, choices
 
 # Found by trying: this size follows the wording that it was trained on and little else.
 CALL = "You help customers of a shop. Choose the function and copy its arguments from the message."

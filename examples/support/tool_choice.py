@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from examples.support.conversation import Conversation
 from pydantic_ai.tools import ToolDefinition
+
+from examples.support.conversation import Conversation
 
 LONGEST_QUESTION, LONGEST_QUOTE = 60, 12  # words; more quotes than these make would slow every token down
 

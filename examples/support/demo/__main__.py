@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import aiohttp
+from rich.console import Console
+
 from examples.support.demo.answer import Answer, ask
 from examples.support.demo.api_client import ApiClient, RefusedError
 from examples.support.demo.model_choice import chosen_model, what_is_missing
 from examples.support.demo.server_process import ServerProcess
 from examples.support.local_model_server import LocalModelServer
-from rich.console import Console
 
 TOTAL_SECONDS = 180
 TINY = """\

@@ -5,11 +5,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from examples.support.demo.api_client import ApiClient
-from examples.support.demo.event_stream import Event
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from examples.support.demo.api_client import ApiClient
+from examples.support.demo.event_stream import Event
 
 MARGIN = 8  # characters
 

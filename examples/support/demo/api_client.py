@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+
 from examples.support.demo.event_stream import Event, read_events
 
 SILENCE_SECONDS = 40  # the server sends a comment every 15 s
