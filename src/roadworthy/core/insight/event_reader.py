@@ -21,7 +21,7 @@ from roadworthy.domain.event import (
     rebuilt_events,
     text_end_of,
 )
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.task import LIFE_ENDS, Task
 
 _TEXT = frozenset({EventKind.TEXT, EventKind.THINKING})
@@ -55,7 +55,8 @@ class EventReader:
         # The entry that the cursor points into may have been shown only in part.
         self.next_sequence = max(place.journal - 1, 0)
         """The first journal entry that is needed from the store."""
-        self._text_in = place.journal if _may_have_text(place) else None
+        self._text_in = place[:3] if _may_have_text(place) else None
+        """Journal, attempt and try of text that the client may be showing and that belongs to no step yet."""
         self._given_up: tuple[int, int, int] | None = None
 
     def check_cursor(self, task: Task) -> None:
@@ -68,11 +69,11 @@ class EventReader:
         """What the store knows above the cursor; `entries` are those from `next_sequence` on, read after `task`."""
         # Entries newer than the task would carry the cursor over changes of status that it doesn't have yet.
         known = [entry for entry in entries if entry.sequence < task.journal_length]
-        silent = {e.sequence + 1 for e in known if e.kind is EntryKind.MODEL and text_end_of(e) is None}
+        text_ends = {entry.sequence + 1: text_end_of(entry) for entry in known}
         shown: list[Event] = []
         for event in rebuilt_events(task.changes, known, self.cursor, result_of(task)):
-            if event.kind is EventKind.STEP and Place.of(event.number).journal in silent:
-                self._withdraw_text(shown)
+            if event.kind is EventKind.STEP:
+                self._withdraw_text(shown, unless=text_ends[Place.of(event.number).journal])
             self._show(event, shown)
         self._move_to(Position(task.journal_length, len(task.changes)))
         self.ended = task.status in LIFE_ENDS
@@ -96,10 +97,9 @@ class EventReader:
                     return shown, Missing.TEXT
                 continue
             if event.kind is EventKind.STEP:
-                if record.text_end is None:
-                    self._withdraw_text(shown)
-                elif record.text_end > self.cursor:
+                if record.text_end is not None and record.text_end > self.cursor:
                     return shown, Missing.STORE
+                self._withdraw_text(shown, unless=record.text_end)
             self._show(event, shown)
         self._move_to(record.after)
         return shown, Missing.NOTHING
@@ -114,23 +114,28 @@ class EventReader:
             if last_resort:
                 self._given_up = place[:3]
             return self._given_up == place[:3]
-        if place[:3] != at[:3] and self._text_in == place.journal:
-            self._show(Event(place._replace(place=0).number, EventKind.RESTART, {}), shown)
         if begins < seen:
             event = Event(event.number, event.kind, {**event.data, "text": text[seen - begins :]})
         self._show(event, shown)
         return True
 
-    def _withdraw_text(self, shown: list[Event]) -> None:
-        """A reply without text follows: what the client shows is left over from a try that broke."""
-        if self._text_in is not None:
-            self._show(Event(self.cursor + 1, EventKind.RESTART, {}), shown)
+    def _withdraw_text(self, shown: list[Event], unless: int | None = None) -> None:
+        """What the client shows is left over from a try that broke, unless it ends at the number `unless`."""
+        if self._text_in is None or (unless is not None and Place.of(unless)[:3] == self._text_in):
+            return
+        self._show(Event(self.cursor + 1, EventKind.RESTART, {}), shown)
 
     def _show(self, event: Event, shown: list[Event]) -> None:
-        self.cursor = event.number
+        place = Place.of(event.number)
         if event.kind in _TEXT:
-            self._text_in = Place.of(event.number).journal
-        elif event.kind is EventKind.RESTART:
+            if self._text_in not in (None, place[:3]):
+                self._show(Event(place._replace(place=0).number, EventKind.RESTART, {}), shown)
+            self._text_in = place[:3]
+        elif event.kind is EventKind.TOOL_RESULT:
+            # Text from before this number can't be completed any more: numbers only rise.
+            self._withdraw_text(shown)
+        self.cursor = event.number
+        if event.kind is EventKind.RESTART:
             if self._text_in is None:
                 return
             self._text_in = None

@@ -105,7 +105,7 @@ class Followers:
             yield follower
         finally:
             self._open.discard(follower)
-            if not self._open and self._checking is not None:
+            if not self._open:
                 self._checking.cancel()
                 self._checking = None
 

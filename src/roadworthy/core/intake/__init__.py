@@ -1,0 +1,1 @@
+"""Takes tasks in: checks them, commits them, tells the workers."""
