@@ -12,8 +12,9 @@ import structlog
 def configure_logging(level: str, format: str | None) -> None:
     """`format` is `json` or `console`; None means `console` on a terminal. Lines go to standard error."""
     for_people = format == "console" or (format is None and sys.stderr.isatty())
+    # Never with local variables: they hold what users wrote and keys.
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -26,6 +27,6 @@ def configure_logging(level: str, format: str | None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

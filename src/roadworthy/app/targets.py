@@ -44,7 +44,7 @@ def services_of(target: str) -> list[AgentService]:
         public = sorted(name for name, value in vars(module).items() if _is_servable(value))
         hint = f"; it has {', '.join(public)}" if public else ""
         raise TargetNotLoadable(f"{place} has nothing called {attribute!r}{hint}") from None
-    several = cast(list[Any], list(found)) if isinstance(found, list | tuple) else [found]
+    several: list[Any] = list(cast(list[Any], found)) if isinstance(found, list | tuple) else [found]
     if not several:
         raise TargetNotLoadable(f"{target} is an empty list; put at least one service into it")
     return [_service(one, attribute, target) for one in several]

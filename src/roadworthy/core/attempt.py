@@ -158,16 +158,12 @@ class Attempt:
             model_calls=before.model_calls + 1,
             steps=before.steps + 1,
         )
-        self._last_pieces = detail["pieces"]
+        self._last_pieces = detail["pieces"] or self._last_pieces
 
     @property
     def partial_text(self) -> str:
-        """The best text so far: of the model call under way, else of the last finished one."""
-        running = self._text.pieces if self._text else []
-        for pieces in (running, self._last_pieces):
-            if text := "".join(text for kind, text in pieces if kind == EventKind.TEXT):
-                return text
-        return ""
+        """The best text so far: of the last model call that said anything, finished or not."""
+        return "".join(text for kind, text in self._last_pieces if kind == EventKind.TEXT)
 
     # What it does now
 
@@ -238,6 +234,7 @@ class Attempt:
     def close_text(self, stream: TextStream) -> None:
         if self._text is stream:
             self._text = None
+            self._last_pieces = stream.pieces or self._last_pieces
 
     def publish_text(self, place: Place, kind: EventKind, text: str) -> None:
         again = place.place == 0 and (place.attempt, place.try_) != (1, FIRST_TRY)

@@ -1,0 +1,142 @@
+"""`roadworthy`: every command, with nothing heavy imported before it is known which one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from roadworthy.domain.errors import RoadworthyError
+
+DONE, FAILED, UNDECIDED = 0, 1, 2
+
+cli = typer.Typer(
+    name="roadworthy",
+    help="Runs the LLM agent you already have for thousands of users.\n\n"
+    "Start with `roadworthy serve shop.py:service`, then talk to it with `roadworthy chat`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TARGET...",
+        help="What to serve: `module:attribute` or `path/to/file.py:attribute`; a service, an agent, an async "
+        "function, or a list of them.",
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; with AUTH=dev a loopback address.")]
+Port = Annotated[int, typer.Option(help="Port of the API; 0 chooses a free one.", min=0, max=65535)]
+HealthPort = Annotated[int, typer.Option(help="Port of /health and /ready; 0 for none.", min=0, max=65535)]
+
+
+@cli.command()
+def serve(targets: Targets, host: Host = "127.0.0.1", port: Port = 8080) -> None:
+    """Run everything in one process: API, worker and upkeep.
+
+    Starts its own PostgreSQL and Valkey in ROADWORTHY_DATA_DIR (`.roadworthy`) unless ROADWORTHY_DATABASE_URL and
+    ROADWORTHY_REDIS_URL name others.
+    """
+    from roadworthy.app.processes import run_serve
+
+    run_serve(targets, host, port)
+
+
+@cli.command()
+def api(targets: Targets, host: Host = "127.0.0.1", port: Port = 8080) -> None:
+    """Run an API server: takes tasks and streams their events. Several may run over the same stores."""
+    from roadworthy.app.processes import run_api
+
+    run_api(targets, host, port)
+
+
+@cli.command()
+def worker(targets: Targets, health_port: HealthPort = 8081) -> None:
+    """Run a worker: claims tasks and runs them, up to ROADWORTHY_WORKER_CONCURRENCY at once.
+
+    SIGTERM drains it: what runs is handed over at its next journal boundary.
+    """
+    from roadworthy.app.processes import run_worker
+
+    run_worker(targets, health_port)
+
+
+@cli.command()
+def upkeep(targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET...]")] = None) -> None:
+    """Run the duties: rescue tasks of dead workers, release retries, expire, refill. Several may run at once."""
+    from roadworthy.app.processes import run_upkeep
+
+    run_upkeep()
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database of ROADWORTHY_DATABASE_URL to this release."""
+    from roadworthy.app.processes import run_migrate
+
+    run_migrate()
+
+
+@cli.command()
+def chat(
+    agent: Annotated[str | None, typer.Option(help="Which agent; not needed where there is only one.")] = None,
+    url: Annotated[str, typer.Option(help="Where the API is.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Talk to a running server, streaming. Ctrl-C cancels an answer, Ctrl-D ends."""
+    from roadworthy.edges.cli.chat import run_chat
+
+    raise typer.Exit(run_chat(url, agent))
+
+
+@cli.command("simulate-provider")
+def simulate_provider(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 chooses a free one.", min=0, max=65535)] = 0,
+    latency: Annotated[str, typer.Option(help="`200ms`, `1.5s` or `lognormal:median=400ms,sigma=0.6`.")] = "0ms",
+    tokens_per_second: Annotated[float, typer.Option(help="Speed of a stream; 0 sends all at once.", min=0)] = 0,
+    tokens: Annotated[int, typer.Option(help="Length of an answer.", min=1)] = 20,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A fault: KIND[:PROBABILITY][@REQUEST][/MODEL], KIND being a status from 400 to 599, overloaded, "
+            "refused, hang, cut, malformed or error-event; may be given several times."
+        ),
+    ] = None,
+    script: Annotated[str | None, typer.Option(help="A JSON file of replies and tool calls.", metavar="FILE")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers and faults.")] = 0,
+) -> None:
+    """Run a provider that speaks the OpenAI and Anthropic wire on loopback, as slow and faulty as you like."""
+    from roadworthy.testing.simulated_provider.__main__ import main as simulate
+
+    arguments = ["--port", str(port), "--latency", latency, "--tokens-per-second", str(tokens_per_second)]
+    arguments += ["--tokens", str(tokens), "--seed", str(seed)]
+    for one in fail or ():
+        arguments += ["--fail", one]
+    if script:
+        arguments += ["--script", script]
+    raise typer.Exit(simulate(arguments))
+
+
+@cli.command()
+def version() -> None:
+    """Print this release's number."""
+    from roadworthy import __version__
+
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 the command failed, 2 it could not be decided or the usage was wrong."""
+    from roadworthy.domain.errors import SettingsInvalid, TargetNotLoadable
+
+    try:
+        cli()
+    except (SettingsInvalid, TargetNotLoadable) as error:
+        typer.echo(f"roadworthy: {error.message}", err=True)
+        raise SystemExit(UNDECIDED) from None
+    except RoadworthyError as error:
+        typer.echo(f"roadworthy: {error.message}", err=True)
+        raise SystemExit(FAILED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

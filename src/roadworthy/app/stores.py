@@ -1,0 +1,119 @@
+"""Opens what a process needs from outside: the embedded servers, or those that the settings name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from roadworthy.adapters.embedded.servers import EmbeddedServers
+from roadworthy.adapters.postgres import (
+    Pool,
+    PostgresDutySchedule,
+    PostgresJournal,
+    PostgresSessionStore,
+    PostgresTaskStore,
+    PostgresTaskUpkeep,
+    PostgresWorkerRegistry,
+    migrate,
+)
+from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
+from roadworthy.app.settings import EMBEDDED, Settings
+from roadworthy.core.execution.heartbeat import OpenRegistry
+from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.ports.duty_schedule import DutySchedule
+from roadworthy.ports.event_log import CancelSignals, EventLog
+from roadworthy.ports.journal import Journal
+from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.task_store import TaskStore
+from roadworthy.ports.task_upkeep import TaskUpkeep
+from roadworthy.ports.work_queue import WorkQueue
+from roadworthy.ports.worker_registry import WorkerRegistry
+
+MIGRATION_WAIT_SECONDS = 60
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    database_url: str
+    redis_url: str
+    exclusive: bool
+    """The database is ours alone and was just started: every worker it knows is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    tasks: TaskStore
+    upkeep: TaskUpkeep
+    journal: Journal
+    sessions: SessionStore
+    registry: WorkerRegistry
+    open_registry: OpenRegistry
+    schedule: DutySchedule
+    queue: WorkQueue
+    event_log: EventLog
+    cancel_signals: CancelSignals
+
+
+@asynccontextmanager
+async def addresses(settings: Settings) -> AsyncGenerator[Addresses]:
+    """Where the stores are, with the embedded ones running until the context ends."""
+    postgres, valkey = settings.database_url == EMBEDDED, settings.redis_url == EMBEDDED
+    if not (postgres or valkey):
+        yield Addresses(settings.database_url, settings.redis_url, exclusive=False)
+        return
+    servers = EmbeddedServers(settings.data_dir, postgres=postgres, valkey=valkey)
+    async with servers:
+        log.info("embedded_servers_started", folder=str(settings.data_dir.resolve()), pids=servers.pids)
+        database_url = servers.database_url if postgres else settings.database_url
+        redis_url = servers.redis_url if valkey else settings.redis_url
+        yield Addresses(database_url, redis_url, exclusive=postgres)
+
+
+@asynccontextmanager
+async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stores]:
+    """The ports over PostgreSQL and Redis; connections are opened when they are needed."""
+    pool = Pool(where.database_url, connections)
+    server = RedisServer(where.redis_url)
+    queue, event_log, signals = RedisWorkQueue(server), RedisEventLog(server), RedisCancelSignals(server)
+
+    @asynccontextmanager
+    async def open_registry() -> AsyncGenerator[WorkerRegistry]:
+        own = Pool(where.database_url, 1, seconds=5, application_name="roadworthy-heartbeat")
+        try:
+            yield PostgresWorkerRegistry(own)
+        finally:
+            await own.close()
+
+    try:
+        yield Stores(
+            tasks=PostgresTaskStore(pool),
+            upkeep=PostgresTaskUpkeep(pool),
+            journal=PostgresJournal(pool),
+            sessions=PostgresSessionStore(pool),
+            registry=PostgresWorkerRegistry(pool),
+            open_registry=open_registry,
+            schedule=PostgresDutySchedule(pool),
+            queue=queue,
+            event_log=event_log,
+            cancel_signals=signals,
+        )
+    finally:
+        await asyncio.gather(queue.close(), event_log.close(), signals.close())
+        await pool.close()
+
+
+async def migrated(where: Addresses) -> None:
+    """Bring the database to this release, waiting for it while it is not there yet."""
+    async with asyncio.timeout(MIGRATION_WAIT_SECONDS):
+        while True:
+            try:
+                return await migrate(where.database_url)
+            except StoreUnavailable as error:
+                log.warning("waiting_for_the_store", reason=error.message)
+                await asyncio.sleep(1)
