@@ -1,0 +1,65 @@
+"""A task's journal as people read it: its model calls, and under each the tool calls it led to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from roadworthy.domain.event import EventKind
+from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.money import dollars
+
+STARTED = "started"
+"""Outcome of a call that was begun and has not come back."""
+
+
+def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
+    """`[{step, model, at, seconds, usage, cost_usd, text, tool_calls: [{call_id, tool, arguments, outcome, result,
+    seconds}]}]`, in order; a tool call outside every model call stands under a step without `model`."""
+    steps: dict[int, dict[str, Any]] = {}
+    for entry in entries:
+        match entry.kind:
+            case EntryKind.MODEL:
+                _add_model_call(steps, entry)
+            case EntryKind.STARTED:
+                _tool_call(steps, entry).setdefault("outcome", STARTED)
+            case EntryKind.TOOL:
+                shown = ("tool", "outcome", "result", "seconds")
+                _tool_call(steps, entry).update((name, entry.detail[name]) for name in shown if name in entry.detail)
+            case EntryKind.INPUT:
+                pass
+    return list(steps.values())
+
+
+def _add_model_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> None:
+    detail = entry.detail
+    text = "".join(piece for kind, piece in detail.get("pieces", ()) if kind == EventKind.TEXT)
+    steps[detail["step"]] = {
+        "step": detail["step"],
+        "model": detail.get("model"),
+        "attempt": entry.attempt,
+        "at": entry.at,
+        "seconds": detail.get("seconds"),
+        "usage": detail.get("usage", {}),
+        "cost_usd": dollars(detail.get("cost", 0)),
+        "text": text or None,
+        "tool_calls": [dict(call) for call in detail.get("tool_calls", ())],
+    }
+
+
+def _tool_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> dict[str, Any]:
+    """The call that an entry of a tool belongs to: the one of the model's reply, or a new one."""
+    number, call_id = _call_of(entry)
+    calls: list[dict[str, Any]] = steps.setdefault(number, {"step": number, "tool_calls": []})["tool_calls"]
+    for call in calls:
+        if call.get("call_id") == call_id:
+            return call
+    calls.append({"call_id": call_id})
+    return calls[-1]
+
+
+def _call_of(entry: JournalEntry) -> tuple[int, str]:
+    """Step and call id; a key is like `t3:call_abc`."""
+    step, _, call_id = entry.key.partition(":")
+    number = entry.detail.get("step", int(step[1:]) if step[1:].isdigit() else 0)
+    return number, entry.detail.get("call_id", call_id)
