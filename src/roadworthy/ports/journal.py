@@ -16,8 +16,9 @@ class Journal(Protocol):
 
         Refused unless the entry's fence is that of the task's present attempt and the task is running. Entries
         of one task are numbered in the order given. An entry whose key is there already (same attempt: a lost
-        acknowledgement) answers `Appended` with its sequence and changes nothing. One that can't be stored
-        fails alone. Resets the tasks' `failures`.
+        acknowledgement) answers `Appended` with its sequence and changes nothing, also once that attempt was
+        settled, but not once the task was taken away from it: the answer would be leave to act. One that can't
+        be stored fails alone. Resets the tasks' `failures`.
         """
         ...
 
