@@ -1,69 +1,71 @@
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from roadworthy.adapters.memory.broker import MemoryBroker
-from roadworthy.adapters.memory.database import MemoryDatabase
-from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
-from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
-from roadworthy.adapters.memory.journal import MemoryJournal
-from roadworthy.adapters.memory.session_store import MemorySessionStore
-from roadworthy.adapters.memory.task_store import MemoryTaskStore
-from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
-from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
-from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
+from integration.postgres.servers import DEBIAN_15, debian_15, embedded_18
+from integration.redis.redis_broker import REDIS_7, valkey_program
+from integration.redis.redis_broker import Broker as BrokerProcess
+from roadworthy.adapters.postgres import migrate
 from roadworthy.testing.conformance.brokers import Broker
 from roadworthy.testing.conformance.stores import Stores
-from roadworthy.testing.manual_clock import ManualClock
+
+from .implementations import memory_brokers, memory_stores, postgres_stores, redis_brokers
 
 
-class RealClock:
-    def time(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-def memory_stores() -> Stores:
-    clock = ManualClock(turns=2)
-    database = MemoryDatabase(clock)
-    return Stores(
-        MemoryTaskStore(database),
-        MemoryTaskUpkeep(database),
-        MemoryDutySchedule(database),
-        MemoryJournal(database),
-        MemorySessionStore(database),
-        MemoryWorkerRegistry(database),
-        pass_time=clock.advance,
-    )
-
-
-def memory_connections() -> Callable[[], Broker]:
-    broker = MemoryBroker(RealClock())
-    return lambda: Broker(MemoryWorkQueue(broker), MemoryEventLog(broker), MemoryCancelSignals(broker))
-
-
-@pytest.fixture(params=["memory"])
-async def stores(request: pytest.FixtureRequest) -> Stores:
-    return memory_stores()
-
-
-@pytest.fixture(params=["memory"])
-async def connections(request: pytest.FixtureRequest) -> Callable[[], Broker]:
-    return memory_connections()
+@pytest.fixture(scope="session", params=["memory", "postgres 18", "postgres 15"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """A migrated database, or None for the one in memory."""
+    if request.param == "memory":
+        yield None
+        return
+    if request.param == "postgres 15" and not (DEBIAN_15 / "postgres").exists():
+        pytest.skip(f"no PostgreSQL 15 in {DEBIAN_15}: install Debian's postgresql-15")
+    data = tmp_path_factory.mktemp("postgres") / "data"
+    with debian_15() if request.param == "postgres 15" else embedded_18(data) as url:
+        asyncio.run(migrate(url))
+        yield url
 
 
 @pytest.fixture
-async def broker(connections: Callable[[], Broker]) -> Broker:
-    return connections()
+async def stores(database_url: str | None) -> AsyncIterator[Stores]:
+    if database_url is None:
+        yield memory_stores()
+        return
+    async with postgres_stores(database_url) as stores:
+        yield stores
+
+
+@pytest.fixture(scope="session", params=["memory", "valkey", "redis 7"])
+def broker_process(request: pytest.FixtureRequest) -> Iterator[BrokerProcess | None]:
+    """A running server, or None for the one in memory."""
+    if request.param == "memory":
+        yield None
+        return
+    if request.param == "redis 7" and not REDIS_7.exists():
+        pytest.skip(f"{REDIS_7} is not installed (Debian: apt install redis-server)")
+    process = BrokerProcess(REDIS_7 if request.param == "redis 7" else valkey_program())
+    process.start()
+    yield process
+    process.remove()
 
 
 @pytest.fixture
-async def other_broker(connections: Callable[[], Broker]) -> Broker:
-    return connections()
+async def connected_brokers(broker_process: BrokerProcess | None) -> AsyncIterator[tuple[Broker, Broker]]:
+    """Two connections to one empty broker."""
+    if broker_process is None:
+        yield memory_brokers()
+        return
+    broker_process.admin.flushall()
+    async with redis_brokers(broker_process.url) as brokers:
+        yield brokers
+
+
+@pytest.fixture
+def broker(connected_brokers: tuple[Broker, Broker]) -> Broker:
+    return connected_brokers[0]
+
+
+@pytest.fixture
+def other_broker(connected_brokers: tuple[Broker, Broker]) -> Broker:
+    return connected_brokers[1]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.storable import json_object
+from roadworthy.domain.event import MAX_ENTRIES
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import Appended, EntryWrite, JournalEntry, NotStorable, Refused
 from roadworthy.domain.principal import Principal
@@ -34,9 +35,13 @@ class MemoryJournal:
             return Refused()
         for known in row.journal:
             if known.key == entry.key:
-                return Appended(known.sequence) if known.attempt == row.attempt else Refused()
+                if known.attempt == row.attempt:
+                    return Appended(known.sequence)
+                return NotStorable(f"the key {entry.key!r} is in the journal already, from an earlier attempt")
         if row.status is not TaskStatus.RUNNING:
             return Refused()
+        if len(row.journal) >= MAX_ENTRIES:
+            return NotStorable(f"the journal has {MAX_ENTRIES} entries and is full")
         try:
             detail = json_object(entry.detail)
         except ValueError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from roadworthy.adapters.memory.database import MemoryDatabase, SessionRow
-from roadworthy.adapters.memory.storable import check_text, json_object
+from roadworthy.adapters.memory.storable import check_text
 from roadworthy.adapters.memory.task_row import TaskRow, owns
+from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import NotStorable
 from roadworthy.domain.principal import Principal
@@ -79,10 +81,10 @@ class MemoryTaskStore:
         if known is not None:
             return Submitted(known.task()) if known.belongs_to(principal) else NotStorable("the task's id is taken")
         try:
-            check_text(new.input)
-            json_object(new.metadata)
+            for text in (new.input, new.agent, new.version, new.idempotency_key or ""):
+                check_text(text)
         except ValueError as error:
-            return NotStorable(f"the task's input or metadata: {error}")
+            return NotStorable(f"the task can't be stored: {error}")
         if new.idempotency_key is not None:
             before = database.task_with_key(principal, new.idempotency_key)
             if before is not None:
@@ -95,7 +97,8 @@ class MemoryTaskStore:
             return NoSuchSession()
         now = database.now()
         if session is None:
-            session = SessionRow(new.session_id, principal, created_at=now, updated_at=now)
+            owner = Principal(principal.tenant, principal.user)
+            session = SessionRow(new.session_id, owner, created_at=now, updated_at=now)
             database.sessions[session.id] = session
         occupant = database.occupant(session.id)
         if occupant is not None and new.on_busy is OnBusy.REJECT:
@@ -110,7 +113,8 @@ class MemoryTaskStore:
                 database.change(occupant, TaskStatus.CANCELLED, "another message interrupted it")
                 occupant = None
         status = TaskStatus.QUEUED if occupant is None else TaskStatus.BLOCKED
-        row = TaskRow(new, created_at=now, waits_since=now, status=status, interrupts=interrupts)
+        mine = replace(new, principal=session.principal)
+        row = TaskRow(mine, created_at=now, waits_since=now, status=status, interrupts=interrupts)
         database.add_task(row)
         session.updated_at = now
         return Submitted(row.task(), interrupted)
@@ -135,13 +139,15 @@ class MemoryTaskStore:
     def _settle(self, settlement: Settlement) -> Settled | SettleRefused:
         database = self._database
         row = database.tasks.get(settlement.fence.task_id)
-        if row is None or not row.holds(settlement.fence):
+        if row is None or row.new.session_id != settlement.session_id or not row.holds(settlement.fence):
             return SettleRefused()
         if row.status is not TaskStatus.RUNNING:
-            return Settled(row.task())
+            return Settled(row.task(), self._released_before(row))
         status, reason = settlement.status, settlement.reason
         if row.cancel_requested and status is not TaskStatus.CANCELLED:
             status, reason = TaskStatus.CANCELLED, "cancelled"
+        elif status is TaskStatus.QUEUED and row.attempt >= MAX_ATTEMPTS:
+            status, reason = TaskStatus.DEAD, "it was started too often"
         row.output, row.error, row.usage = settlement.output, settlement.error, settlement.usage
         row.running_seconds += settlement.running_seconds
         row.failures += settlement.counts_as_failure
@@ -152,6 +158,13 @@ class MemoryTaskStore:
             database.sessions[row.new.session_id].turns.append(settlement.turn)
         released = database.release_next(row.new.session_id)
         return Settled(row.task(), released.task() if released else None)
+
+    def _released_before(self, settled: TaskRow) -> Task | None:
+        """What the settlement released whose acknowledgement was lost, if nobody has claimed it since."""
+        occupant = self._database.occupant(settled.new.session_id)
+        if occupant is None or occupant.status is not TaskStatus.QUEUED or occupant.attempt:
+            return None
+        return occupant.task() if occupant.changes[0].status is TaskStatus.BLOCKED else None
 
     def _cancel(self, principal: Principal, task_id: TaskId) -> list[Changed]:
         database = self._database

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
+from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.task import Task, TaskStatus
 
 
@@ -45,7 +46,7 @@ class MemoryTaskUpkeep:
             row.claim_token = None
             if row.cancel_requested:
                 database.change(row, TaskStatus.CANCELLED, "cancelled")
-            elif row.failures > max_retries:
+            elif row.failures > max_retries or row.attempt >= MAX_ATTEMPTS:
                 reason = f"its worker was lost {row.failures} times without progress"
                 row.error = _error("lease_lost", reason)
                 database.change(row, TaskStatus.DEAD, reason)

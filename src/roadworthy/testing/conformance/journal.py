@@ -167,9 +167,12 @@ class JournalFenceContract:
         writes = [entry(claimed, "input"), entry(claimed, "m1")]
         assert await stores.journal.append(writes) == [Appended(0), Appended(1)]
         repeated = [entry(claimed, "m1"), entry(claimed, "m2"), entry(claimed, "input")]
-        assert await stores.journal.append(repeated) == [Appended(1), Appended(2), Appended(0)]
-        assert [read.key for read in await stores.journal.read(ALICE, claimed.task.id)] == ["input", "m1", "m2"]
-        assert (await stores.tasks.find(ALICE, claimed.task.id)).journal_length == 3
+        first, new, last = await stores.journal.append(repeated)
+        assert (first, last) == (Appended(1), Appended(0))
+        read = await stores.journal.read(ALICE, claimed.task.id)
+        assert [each.key for each in read] == ["input", "m1", "m2"]
+        assert new == Appended(read[-1].sequence)
+        assert (await stores.tasks.find(ALICE, claimed.task.id)).journal_length > read[-1].sequence
 
     async def test_appending_again_changes_nothing_of_the_entry(self, stores: Stores):
         claimed = await run_one(stores)
@@ -197,6 +200,27 @@ class JournalFenceContract:
         await stores.journal.append([entry(claimed, "m1")])
         await settle(stores, claimed, status)
         assert await stores.journal.append([entry(claimed, "m1"), entry(claimed, "m2")]) == [Appended(0), Refused()]
+
+    async def test_appending_again_is_refused_once_the_task_was_taken_away(self, stores: Stores):
+        worker_id = await register(stores)
+        old = await run_one(stores, worker_id=worker_id)
+        await stores.journal.append([entry(old, "s1:pay")])
+        await lose_worker(stores, worker_id)
+        assert await stores.journal.append([entry(old, "s1:pay")]) == [Refused()]
+        await claim_one(stores)
+        assert await stores.journal.append([entry(old, "s1:pay")]) == [Refused()]
+
+    async def test_an_entry_of_an_earlier_attempt_is_not_written_over(self, stores: Stores):
+        worker_id = await register(stores)
+        old = await run_one(stores, worker_id=worker_id)
+        await stores.journal.append([entry(old, "m1", b'{"step": 1}')])
+        await lose_worker(stores, worker_id)
+        again = await claim_one(stores)
+        bad, good = await stores.journal.append([entry(again, "m1", b'{"step": 2}'), entry(again, "m2")])
+        assert not isinstance(bad, Appended)
+        assert isinstance(good, Appended)
+        read = await stores.journal.read(ALICE, again.task.id)
+        assert [(each.key, each.attempt, each.detail) for each in read] == [("m1", 1, {"step": 1}), ("m2", 2, {})]
 
     async def test_append_and_rescue_at_once_agree(self, stores: Stores):
         for _ in range(5):

@@ -1,0 +1,101 @@
+"""Every implementation of the ports, put together for the contracts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from roadworthy.adapters.memory.broker import MemoryBroker
+from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
+from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
+from roadworthy.adapters.memory.journal import MemoryJournal
+from roadworthy.adapters.memory.session_store import MemorySessionStore
+from roadworthy.adapters.memory.task_store import MemoryTaskStore
+from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
+from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
+from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
+from roadworthy.adapters.postgres import (
+    PostgresDutySchedule,
+    PostgresJournal,
+    PostgresSessionStore,
+    PostgresTaskStore,
+    PostgresTaskUpkeep,
+    PostgresWorkerRegistry,
+    open_pool,
+)
+from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
+from roadworthy.testing.conformance.brokers import Broker
+from roadworthy.testing.conformance.stores import Stores
+from roadworthy.testing.manual_clock import ManualClock
+
+_EMPTY = """
+do $$ begin
+    execute (select 'truncate ' || string_agg(format('%I', tablename), ', ')
+             from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations');
+end $$
+"""
+
+
+class RealClock:
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def memory_stores() -> Stores:
+    clock = ManualClock(turns=2)
+    database = MemoryDatabase(clock)
+    return Stores(
+        tasks=MemoryTaskStore(database),
+        upkeep=MemoryTaskUpkeep(database),
+        duties=MemoryDutySchedule(database),
+        journal=MemoryJournal(database),
+        sessions=MemorySessionStore(database),
+        workers=MemoryWorkerRegistry(database),
+        pass_time=clock.advance,
+    )
+
+
+@asynccontextmanager
+async def postgres_stores(url: str) -> AsyncIterator[Stores]:
+    """Over the migrated database at `url`, emptied."""
+    pool = await open_pool(url, 8)
+    await pool.fetch(_EMPTY)
+    yield Stores(
+        tasks=PostgresTaskStore(pool),
+        upkeep=PostgresTaskUpkeep(pool),
+        duties=PostgresDutySchedule(pool),
+        journal=PostgresJournal(pool),
+        sessions=PostgresSessionStore(pool),
+        workers=PostgresWorkerRegistry(pool),
+        pass_time=asyncio.sleep,
+    )
+    await pool.close()
+
+
+def memory_brokers() -> tuple[Broker, Broker]:
+    broker = MemoryBroker(RealClock())
+    here, there = (
+        Broker(MemoryWorkQueue(broker), MemoryEventLog(broker), MemoryCancelSignals(broker)) for _ in range(2)
+    )
+    return here, there
+
+
+@asynccontextmanager
+async def redis_brokers(url: str) -> AsyncIterator[tuple[Broker, Broker]]:
+    cancel_signals = [RedisCancelSignals(RedisServer(url)) for _ in range(2)]
+    here, there = (
+        Broker(RedisWorkQueue(RedisServer(url)), RedisEventLog(RedisServer(url)), signals) for signals in cancel_signals
+    )
+    yield here, there
+    for broker in (here, there):
+        await broker.work_queue.close()
+        await broker.event_log.close()
+    for signals in cancel_signals:
+        await signals.close()
