@@ -28,7 +28,7 @@ async def watch(subscription: Subscription, delays: list[float]) -> None:
 
 
 @pytest.mark.parametrize("tick", [1, 10])
-async def test_what_a_record_costs(mortal_broker: Broker, capfd: pytest.CaptureFixture[str], tick: int) -> None:
+async def test_what_a_record_costs(mortal_broker: Broker, tick: int) -> None:
     tasks: list[TaskId] = [new_id() for _ in range(TASKS)]
     log = RedisEventLog(RedisServer(mortal_broker.url))
     publisher = await asyncio.create_subprocess_exec(
@@ -51,12 +51,11 @@ async def test_what_a_record_costs(mortal_broker: Broker, capfd: pytest.CaptureF
     await publisher.wait()
     delays.sort()
     memory = mortal_broker.admin.info("memory")["used_memory"] / RECORDS
-    with capfd.disabled():
-        print(
-            f"\n{mortal_broker.program.name}: {RATE} records/s in ticks of {tick} ms, {TASKS} subscribers: "
-            f"CPU a record publisher {publishing / RECORDS * 1e6:.1f} µs, server {server / RECORDS * 1e6:.1f} µs, "
-            f"subscriber {own / RECORDS * 1e6:.1f} µs ({own / SECONDS:.1%} of a core); "
-            f"late by p50 {delays[len(delays) // 2] * 1e3:.1f} ms, p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms; "
-            f"publisher behind by {behind * 1e3:.0f} ms at most; {memory:.0f} bytes a record"
-        )
+    print(
+        f"\n{mortal_broker.program.name}: {RATE} records/s in ticks of {tick} ms, {TASKS} subscribers: "
+        f"CPU a record publisher {publishing / RECORDS * 1e6:.1f} µs, server {server / RECORDS * 1e6:.1f} µs, "
+        f"subscriber {own / RECORDS * 1e6:.1f} µs ({own / SECONDS:.1%} of a core); "
+        f"late by p50 {delays[len(delays) // 2] * 1e3:.1f} ms, p99 {delays[len(delays) * 99 // 100] * 1e3:.1f} ms; "
+        f"publisher behind by {behind * 1e3:.0f} ms at most; {memory:.0f} bytes a record"
+    )
     await log.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Generic, TypeVar
 
-ITEM_BYTES = 256
-"""What an item takes besides its payload, roughly."""
+ITEM_BYTES = 700
+"""What a decoded record takes besides its payload, roughly."""
 
 T = TypeVar("T")
 

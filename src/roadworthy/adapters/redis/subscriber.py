@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncGenerator, Callable
+from contextvars import Context
 from typing import Any, Generic, TypeVar
+
+import structlog
 
 from roadworthy.adapters.redis.connection import Connection
 from roadworthy.adapters.redis.errors import translated
@@ -21,6 +24,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 MAILBOX_BYTES = 1_000_000
 
 T = TypeVar("T")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class _Channel(Generic[T]):
@@ -101,8 +106,9 @@ class Subscriber:
             raise BrokerUnavailable("The subscriptions were closed.")
         if self._connection is not None and not self._connection.is_lost:
             return self._connection
-        if self._task is None:
-            self._task = asyncio.create_task(self._stay_connected(), name="redis-subscriber")
+        if self._task is None or self._task.done():
+            # It outlives whoever comes first: their log and trace context is not its own.
+            self._task = asyncio.create_task(self._stay_connected(), name="redis-subscriber", context=Context())
         entering: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._entering.add(entering)
         self._wanted.set()
@@ -133,6 +139,7 @@ class Subscriber:
             with translated(self._server.where):
                 await self._subscribe_again(connection)
             await self._watch(connection)
+            log.warning("subscriptions_interrupted", redis=self._server.where, channels=len(self._channels))
         finally:
             self._connection = None
             await connection.close()
@@ -151,6 +158,8 @@ class Subscriber:
                 await connection.reply(asyncio.shield(channel.confirmed))
         for mailbox in mailboxes:
             mailbox.mark_gap()
+        if mailboxes:
+            log.info("subscriptions_restored", redis=self._server.where, channels=len(channels))
 
     @staticmethod
     async def _watch(connection: Connection) -> None:
