@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -15,6 +15,7 @@ from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEn
 from roadworthy.domain.principal import Principal
 
 AppendOutcome = Appended | Refused | NotStorable
+_Place = tuple[TaskId, int, str]
 
 
 class PostgresJournal:
@@ -57,7 +58,7 @@ class PostgresJournal:
 
     async def _append(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
         fences = [entry.fence for entry in entries]
-        allowed = await self._pool.fetch(
+        written = await self._pool.fetch(
             self._queries["append"],
             [fence.task_id for fence in fences],
             [fence.attempt for fence in fences],
@@ -68,36 +69,39 @@ class PostgresJournal:
             [entry.detail for entry in entries],
             MAX_ENTRIES,
         )
-        outcomes: list[AppendOutcome] = [Refused()] * len(entries)
-        missing = set(range(len(entries)))
-        for position, sequence in allowed:
-            if sequence is not None:
-                outcomes[position - 1] = Appended(sequence)
-                missing.remove(position - 1)
-            else:
-                outcomes[position - 1] = _NOT_WRITTEN
+        sequences: dict[_Place, int | None] = {(row[0], row[1], row[2]): row[3] for row in written}
+        missing = [entry for entry in entries if _place(entry) not in sequences]
         if missing:
-            await self._find_appended_before(entries, sorted(missing), outcomes)
-        return outcomes
+            sequences.update(await self._appended_before(missing))
+        return [_outcome(sequences, entry) for entry in entries]
 
-    async def _find_appended_before(
-        self, entries: Sequence[EntryWrite], positions: Sequence[int], outcomes: list[AppendOutcome]
-    ) -> None:
-        """A statement of its own: the one before waited for the task's lock with a snapshot from before that."""
+    async def _appended_before(self, entries: Sequence[EntryWrite]) -> dict[_Place, int | None]:
+        """None for one that is neither there nor refused."""
+        fences = [entry.fence for entry in entries]
         found = await self._pool.fetch(
             self._queries["appended_before"],
-            [entries[position].fence.task_id for position in positions],
-            [entries[position].key for position in positions],
-            [entries[position].fence.attempt for position in positions],
-            positions,
+            [fence.task_id for fence in fences],
+            [entry.key for entry in entries],
+            [fence.attempt for fence in fences],
+            [fence.claim_token for fence in fences],
         )
-        for position, sequence in found:
-            outcomes[position] = Appended(sequence)
+        return {(row[0], row[1], row[2]): row[3] for row in found}
 
 
 _NOT_WRITTEN = NotStorable(
     f"the key is in the journal already, from an earlier attempt, or the journal has {MAX_ENTRIES} entries and is full"
 )
+
+
+def _place(entry: EntryWrite) -> _Place:
+    return (entry.fence.task_id, entry.fence.attempt, entry.key)
+
+
+def _outcome(sequences: Mapping[_Place, int | None], entry: EntryWrite) -> AppendOutcome:
+    if _place(entry) not in sequences:
+        return Refused()
+    sequence = sequences[_place(entry)]
+    return _NOT_WRITTEN if sequence is None else Appended(sequence)
 
 
 def _problem(entry: EntryWrite) -> str | None:

@@ -16,4 +16,4 @@ with requeued as materialized (
         tags.tag_before + row_number() over (partition by r.lane, r.priority, r.tenant, r.owner order by r.id) as tag
     from requeued r join tags using (lane, priority, tenant, owner)
 )
-update tasks t set fair_tag = numbered.tag from numbered where t.id = numbered.id and t.id = any($1)
+update tasks t set fair_tag = numbered.tag from numbered where t.id = numbered.id

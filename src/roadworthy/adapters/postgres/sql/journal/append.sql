@@ -1,6 +1,6 @@
 -- The task rows are locked in order before anything is decided: without the lock a zombie could commit an entry that
--- the next attempt has not seen. One row for each entry whose fence holds; without a sequence if it was not written,
--- because its key was there or the journal is full.
+-- the next attempt has not seen. Answers with what was written: not an entry whose fence is old or whose key was
+-- there, and none beyond a full journal.
 with given as materialized (
     select * from unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bytea[]
@@ -23,11 +23,10 @@ with given as materialized (
     where sequence < $8
     order by task_id, sequence
     on conflict (task_id, key) do nothing
-    returning task_id, sequence
+    returning task_id, attempt, key, sequence
 ), grown as (
     update tasks t set journal_length = w.length, failures = 0
     from (select task_id, max(sequence) + 1 as length from written group by task_id) w
-    where t.id = w.task_id and t.id = any($1)
+    where t.id = w.task_id
 )
-select numbered.position, written.sequence
-from numbered left join written using (task_id, sequence)
+select task_id, attempt, key, sequence from written

@@ -14,7 +14,7 @@ with given as materialized (
     for no key update
 ), held_tasks as materialized (
     select id, session_id, status, attempt, claim_token, cancel_requested_at from tasks
-    where id = any($1) and session_id = any(array(select id from held_sessions))
+    where id = any(array(select task_id from given join held_sessions on held_sessions.id = given.session_id))
     order by id
     for no key update
 ), decided as materialized (
@@ -46,7 +46,7 @@ with given as materialized (
         busy = false,
         updated_at = statement_timestamp()
     from explained e
-    where s.id = e.session_id and s.id = any($2) and e.ended
+    where s.id = e.session_id and e.ended
     returning s.id, s.turns - 1 as position, e.keeps_turn, e.task_id, e.framework, e.payload
 ), new_turns as (
     insert into turns (session_id, position, task_id, framework, payload)
@@ -72,5 +72,5 @@ update tasks t set
     end,
     ended_at = case when e.ended then statement_timestamp() end
 from explained e
-where t.id = e.task_id and t.id = any($1)
+where t.id = e.task_id
 returning {task}

@@ -15,7 +15,7 @@ with given as materialized (
     for no key update
 ), eligible as materialized (
     select * from given
-    where not exists (select from tasks where tasks.id = given.id)
+    where id <> all(array(select tasks.id from tasks where tasks.id = any($1)))
         and (
             opens_session
             or exists (

@@ -18,5 +18,5 @@ update tasks t set
     changes = with_change(t.changes, t.journal_length, t.attempt, 'expired', held.why),
     ended_at = statement_timestamp()
 from held
-where t.id = held.id and t.id = any($1)
+where t.id = held.id
 returning {task}

@@ -52,5 +52,5 @@ update tasks t set
     expires_at = statement_timestamp() + (t.limits ->> 'queue_seconds')::double precision * interval '1 second',
     ended_at = case when e.final <> 'queued' then statement_timestamp() end
 from explained e
-where t.id = e.id and t.id = any($1)
+where t.id = e.id
 returning {task}
