@@ -6,8 +6,9 @@
 Each opens its connections when it first needs them and closes them in its `close`. All of them expect one server (or
 one that stands for it, like a managed primary), not a sharded cluster: a script touches the streams of many tasks.
 
-The connection is our own, on hiredis: redis-py takes 80 µs of CPU for a command and can't share a connection between
-callers; here a command takes about 15 µs, and a message 6. redis-py still reads the URL and sets up TLS.
+The connection is our own, on hiredis: in redis-py 8.1 a command takes 78 µs of CPU (here 25, on uvloop 13), callers
+can't share a connection, and a subscriber isn't told that it was reconnected. redis-py still reads the URL and sets up
+TLS.
 """
 
 from roadworthy.adapters.redis.cancel_signals import RedisCancelSignals
