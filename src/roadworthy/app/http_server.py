@@ -56,8 +56,6 @@ async def http_server(app: Any, listener: socket.socket) -> AsyncGenerator[None]
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
         yield
     finally:
         server.should_exit = True

@@ -13,7 +13,9 @@ from typing import Any
 
 import anyio.to_thread
 import structlog
+from starlette.routing import Router
 
+from roadworthy.app.clock import SystemClock
 from roadworthy.app.http_server import http_server, is_loopback, listening_socket
 from roadworthy.app.logging import configure_logging
 from roadworthy.app.settings import EMBEDDED, Settings, read_settings
@@ -21,15 +23,20 @@ from roadworthy.app.stores import Addresses, Stores, addresses, migrated, open_s
 from roadworthy.app.targets import load_targets
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
+from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
+from roadworthy.core.insight.sessions import Sessions
+from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.intake.announce import Announcer
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
-from roadworthy.domain.errors import PortTaken, SettingsInvalid
-from roadworthy.edges.http.app import HttpPorts, http_app
-from roadworthy.edges.http.health import health_app
+from roadworthy.domain.errors import PortTaken, RoadworthyError, SettingsInvalid
+from roadworthy.edges.http.application import http_app
+from roadworthy.edges.http.dependencies import HttpDependencies
+from roadworthy.edges.http.health_routes import HealthRoutes
 
 log = structlog.get_logger()
 
@@ -73,7 +80,9 @@ def run_migrate() -> None:
     _run(bring)
 
 
-async def _serve(settings: Settings, served: Mapping[str, Served], listener: socket.socket, stop: asyncio.Event) -> None:
+async def _serve(
+    settings: Settings, served: Mapping[str, Served], listener: socket.socket, stop: asyncio.Event
+) -> None:
     async with AsyncExitStack() as stack:
         where, stores = await _opened(stack, settings)
         if where.exclusive:
@@ -103,8 +112,8 @@ async def _worker(settings: Settings, served: Mapping[str, Served], health_port:
             except PortTaken as error:
                 log.warning("no_health_port", reason=error.message)
             else:
-                app = health_app(stores.tasks, lambda: worker.watchdog.blocked_seconds)
-                await stack.enter_async_context(http_server(app, listener))
+                health = HealthRoutes({"store": stores.tasks.ping, "loop": _loop_check(worker)})
+                await stack.enter_async_context(http_server(Router(health.routes()), listener))
         await _until_drained(worker, stop)
 
 
@@ -134,20 +143,22 @@ async def _take_over(stores: Stores, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _api_running(
-    stores: Stores, served: Mapping[str, Served], listener: socket.socket
-) -> AsyncGenerator[None]:
-    services = [one.service for one in served.values()]
+async def _api_running(stores: Stores, served: Mapping[str, Served], listener: socket.socket) -> AsyncGenerator[None]:
+    clock = SystemClock()
     publisher = EventPublisher(stores.event_log)
-    intake = Intake(stores.tasks, stores.queue, stores.cancel_signals, publisher, services)
-    followers = Followers(stores.tasks, stores.event_log)
-    app = http_app(HttpPorts(intake, followers, stores.tasks, stores.journal, stores.sessions))
+    announcer = Announcer(stores.queue, publisher, stores.cancel_signals)
+    intake = Intake([one.service for one in served.values()], stores.tasks, announcer)
+    followers = Followers(stores.tasks, clock)
+    follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
+    tasks = Tasks(stores.tasks, stores.journal, follow)
+    checks = {"store": stores.tasks.ping}
+    app = http_app(HttpDependencies(intake, tasks, Sessions(stores.sessions), follow, clock, checks))
     try:
         async with http_server(app, listener):
             yield
     finally:
-        await followers.close()
         await intake.close()
+        await announcer.close()
         await publisher.close()
 
 
@@ -188,6 +199,14 @@ def _new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings
             settings.worker_concurrency, settings.lease_seconds, settings.drain_seconds, settings.max_retries
         ),
     )
+
+
+def _loop_check(worker: Worker) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if seconds := worker.watchdog.blocked_seconds:
+            raise RoadworthyError(f"the event loop stood still for {seconds:.1f} s")
+
+    return check
 
 
 async def _until_drained(worker: Worker, stop: asyncio.Event) -> None:

@@ -113,7 +113,8 @@ async def migrated(where: Addresses) -> None:
     async with asyncio.timeout(MIGRATION_WAIT_SECONDS):
         while True:
             try:
-                return await migrate(where.database_url)
+                await migrate(where.database_url)
+                return
             except StoreUnavailable as error:
                 log.warning("waiting_for_the_store", reason=error.message)
                 await asyncio.sleep(1)

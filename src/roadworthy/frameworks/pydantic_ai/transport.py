@@ -12,14 +12,20 @@ from anthropic import AsyncAnthropic
 from httpx2 import AsyncClient, Limits, Timeout
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from pydantic_ai.models import infer_model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from roadworthy.frameworks.pydantic_ai.lean_chat_completions import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    LeanChatCompletions,
+    LeanSession,
+)
+
 _PROVIDERS = (OpenAIProvider, AnthropicProvider)
-CONNECT_SECONDS = 10
-READ_SECONDS = 600
-"""Between two pieces of an answer; `Limits.step_seconds` is what usually ends a call."""
 
 
 class ProviderTransport:
@@ -27,6 +33,7 @@ class ProviderTransport:
 
     def __init__(self) -> None:
         self._client: AsyncClient | None = None
+        self._lean_session = LeanSession()
 
     def model(self, model: Any) -> Any:
         """The model to run with: a copy on this transport where that is safe, else the model as it is.
@@ -36,13 +43,21 @@ class ProviderTransport:
         """
         if isinstance(model, str):
             return self.model(infer_model(model, self._provider))
+        if isinstance(model, WrapperModel):
+            return model
         provider: Any = getattr(model, "_provider", None)
         client: Any = getattr(provider, "client", None)
         if not isinstance(client, AsyncOpenAI | AsyncAnthropic):
             return model
         if type(provider) in _PROVIDERS and getattr(provider, "_own_http_client", None) is not None:
-            return _with_client(model, client.with_options(http_client=self.client(), max_retries=0))
+            return _with_client(model, self._cheap(model, client))
         return _with_client(model, client.with_options(max_retries=0)) if client.max_retries else model
+
+    def _cheap(self, model: Any, client: AsyncOpenAI | AsyncAnthropic) -> AsyncOpenAI | AsyncAnthropic:
+        cheap: Any = client.with_options(http_client=self.client(), max_retries=0)
+        if type(model) is OpenAIChatModel and LeanChatCompletions.serves(cheap):
+            cheap.chat.completions = LeanChatCompletions(cheap, self._lean_session)
+        return cheap
 
     def client(self) -> AsyncClient:
         if self._client is None:
@@ -52,6 +67,7 @@ class ProviderTransport:
         return self._client
 
     async def close(self) -> None:
+        await self._lean_session.close()
         if self._client is not None:
             await self._client.aclose()
 
