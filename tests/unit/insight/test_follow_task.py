@@ -20,7 +20,7 @@ async def world():
     await world.settle()
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     assert not left, left
-    assert len(world.followers) == 0
+    assert world.followers.open_readers == 0
     assert not world.broker.subscribers
 
 

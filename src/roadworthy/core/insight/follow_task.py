@@ -49,8 +49,8 @@ class FollowTask:
         """Events above `after`, as they come, until a life of the task is over.
 
         The first list comes at once and may be empty; later an empty one is a heartbeat. Before the first list
-        it raises NotFound, IllegalCursor and StoreUnavailable; after that only the end of the task or of the
-        caller ends it (a deleted task ends without `done`). Close it with `aclosing`.
+        it raises NotFound, IllegalCursor and StoreUnavailable; after that only the end of the task, of the
+        process or of the caller ends it (a deleted task ends without `done`). Close it with `aclosing`.
         """
         reader = EventReader(after)
         with self.followers.joined(task_id) as follower:
@@ -61,7 +61,7 @@ class FollowTask:
                 yield await stream.begin()
                 loop = asyncio.get_running_loop()
                 heartbeat_at = loop.time() + self.heartbeat_seconds
-                while not reader.ended:
+                while not (reader.ended or self.followers.dismissed):
                     await follower.wait(heartbeat_at - loop.time())
                     events = await stream.news()
                     if events or loop.time() >= heartbeat_at:

@@ -89,10 +89,12 @@ class Followers:
         self._task_store = task_store
         self._clock = clock
         self._seconds = check_seconds
+        self.dismissed = False
         self._open: set[Follower] = set()
         self._checking: asyncio.Task[None] | None = None
 
-    def __len__(self) -> int:
+    @property
+    def open_readers(self) -> int:
         return len(self._open)
 
     @contextmanager
@@ -108,6 +110,13 @@ class Followers:
             if not self._open:
                 self._checking.cancel()
                 self._checking = None
+
+    def dismiss(self) -> None:
+        """The process ends: every stream, also those yet to be opened, ends without `done` as soon as it has told
+        what is there; its client comes back to another server."""
+        self.dismissed = True
+        for follower in self._open:
+            follower.nudge()
 
     async def check(self) -> int:
         """Ask the store once for all; wake those who are behind and return how many that were."""

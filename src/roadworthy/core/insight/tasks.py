@@ -42,7 +42,7 @@ class Tasks:
         return steps_of(await self._journal.read(principal, task_id))
 
     async def wait_for_end(self, principal: Principal, task_id: TaskId, seconds: float) -> Task | None:
-        """The task once a life of it is over, or None if that takes more than `seconds`."""
+        """The task once a life of it is over, or None if that takes more than `seconds` or than this process has."""
         try:
             async with asyncio.timeout(seconds):
                 while (task := await self._task_store.find(principal, task_id)).status not in LIFE_ENDS:
@@ -50,6 +50,8 @@ class Tasks:
                     async with aclosing(self._follow(principal, task_id, task.changes[-1].number)) as stream:
                         async for _ in stream:
                             pass
+                    if self._follow.followers.dismissed:
+                        return None
                 return task
         except TimeoutError:
             return None

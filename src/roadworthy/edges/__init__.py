@@ -1,0 +1,1 @@
+"""Who plugs into us: HTTP, console, command line."""

@@ -1,0 +1,35 @@
+"""The HTTP API as one ASGI application."""
+
+from __future__ import annotations
+
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from roadworthy.domain.errors import NotFound
+from roadworthy.edges.http.dependencies import HttpDependencies
+from roadworthy.edges.http.error_boundary import ErrorBoundary
+from roadworthy.edges.http.health_routes import HealthRoutes
+from roadworthy.edges.http.loopback_only import LoopbackOnly
+from roadworthy.edges.http.session_routes import SessionRoutes
+from roadworthy.edges.http.task_routes import TaskRoutes
+
+
+def http_app(dependencies: HttpDependencies) -> ASGIApp:
+    """The API over its dependencies. It starts and closes none of them: its lifespan does nothing."""
+    router = Router(
+        [
+            *TaskRoutes(dependencies).routes(),
+            *SessionRoutes(dependencies).routes(),
+            *HealthRoutes(dependencies.ready_checks).routes(),
+        ],
+        redirect_slashes=False,
+        default=_unknown_path,
+    )
+    return ErrorBoundary(LoopbackOnly(router) if dependencies.loopback_only else router)
+
+
+async def _unknown_path(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    raise NotFound(f"there is no path {scope['path']}")

@@ -1,0 +1,30 @@
+"""What the API is made over."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from roadworthy.core.insight.follow_task import FollowTask
+from roadworthy.core.insight.sessions import Sessions
+from roadworthy.core.insight.tasks import Tasks
+from roadworthy.core.intake.admit import Intake
+from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
+from roadworthy.ports.clock import Clock
+
+ReadyCheck = Callable[[], Awaitable[None]]
+"""Raises what is in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDependencies:
+    intake: Intake
+    tasks: Tasks
+    sessions: Sessions
+    follow: FollowTask
+    clock: Clock
+    ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
+    """Name → check; `/ready` says 503 while one of them raises."""
+    authenticate: Authenticate = everybody_is_the_developer
+    loopback_only: bool = True
+    """Refuse every Host and Origin but loopback: must stay true while everybody is the developer."""

@@ -1,0 +1,85 @@
+"""`/v1/tasks`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from roadworthy.core.intake.submission import read_submission
+from roadworthy.domain.errors import NotFound, StoreUnavailable
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import Task
+from roadworthy.edges.http.body import json_object, unless_disconnected
+from roadworthy.edges.http.dependencies import HttpDependencies
+from roadworthy.edges.http.event_stream import EventStream
+from roadworthy.edges.http.query import event_cursor, only, task_filter, wait_seconds
+from roadworthy.edges.http.resource import id_in_path, json, private
+from roadworthy.edges.http.shown import receipt, task_shown
+
+
+class TaskRoutes:
+    def __init__(self, dependencies: HttpDependencies) -> None:
+        self._intake = dependencies.intake
+        self._tasks = dependencies.tasks
+        self._follow = dependencies.follow
+        self._clock = dependencies.clock
+        self._authenticate = dependencies.authenticate
+
+    def routes(self) -> Sequence[BaseRoute]:
+        who = self._authenticate
+        return (
+            private("/v1/tasks", who, POST=self.submit, GET=self.list),
+            private("/v1/tasks/{id}", who, GET=self.find),
+            private("/v1/tasks/{id}/events", who, GET=self.events),
+            private("/v1/tasks/{id}/steps", who, GET=self.steps),
+            private("/v1/tasks/{id}/cancel", who, POST=self.cancel),
+        )
+
+    async def submit(self, principal: Principal, request: Request) -> ASGIApp:
+        body = await json_object(request)
+        submission = read_submission(body, request.headers.get("idempotency-key"))
+        seconds = wait_seconds(request)
+        admitted = await self._intake.submit(principal, submission)
+        task = admitted.task
+        headers = {"location": f"/v1/tasks/{task.id}"}
+        if admitted.before:
+            headers["idempotent-replayed"] = "true"
+        if seconds:
+            headers["preference-applied"] = f"wait={seconds:g}"
+            ended = await unless_disconnected(request.receive, self._ended(principal, task.id, seconds))
+            if ended is not None:
+                return json(task_shown(ended, self._clock.time()), 200, headers)
+        return json(receipt(task), 202, headers)
+
+    async def _ended(self, principal: Principal, task_id: TaskId, seconds: float) -> Task | None:
+        """The task if it ends in time. It was taken in whatever becomes of the waiting."""
+        try:
+            return await self._tasks.wait_for_end(principal, task_id, seconds)
+        except (StoreUnavailable, NotFound):
+            return None
+
+    async def list(self, principal: Principal, request: Request) -> ASGIApp:
+        page = await self._tasks.list(principal, task_filter(request), request.query_params.get("cursor"))
+        now = self._clock.time()
+        return json({"tasks": [task_shown(task, now) for task in page.items], "next_cursor": page.next_cursor})
+
+    async def find(self, principal: Principal, request: Request) -> ASGIApp:
+        task = await self._tasks.find(principal, id_in_path(request))
+        return json(task_shown(task, self._clock.time()))
+
+    async def events(self, principal: Principal, request: Request) -> ASGIApp:
+        only(request, "after")
+        stream = self._follow(principal, id_in_path(request), event_cursor(request))
+        return EventStream(await anext(stream), stream)
+
+    async def steps(self, principal: Principal, request: Request) -> ASGIApp:
+        task_id = id_in_path(request)
+        return json({"task_id": str(task_id), "steps": await self._tasks.steps(principal, task_id)})
+
+    async def cancel(self, principal: Principal, request: Request) -> ASGIApp:
+        task = await self._intake.cancel(principal, id_in_path(request))
+        return json(receipt(task), 202)

@@ -1,0 +1,140 @@
+"""The API over memory, called as a server calls it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from task_life import Life, World
+
+from roadworthy.adapters.memory.event_log import MemoryCancelSignals
+from roadworthy.adapters.memory.session_store import MemorySessionStore
+from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
+from roadworthy.core.insight.sessions import Sessions
+from roadworthy.core.insight.tasks import Tasks
+from roadworthy.core.intake.admit import Intake
+from roadworthy.core.intake.announce import Announcer
+from roadworthy.core.publisher import EventPublisher
+from roadworthy.domain.principal import DEVELOPER
+from roadworthy.domain.service import AgentService
+from roadworthy.edges.http.application import http_app
+from roadworthy.edges.http.dependencies import HttpDependencies
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Call:
+    """One request, whose client can wait for parts of the answer and go away."""
+
+    messages: list[dict[str, Any]]
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    done: asyncio.Task[None] | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        if self.messages:
+            return self.messages.pop(0)
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        self.sent.append(message)
+        self.arrived.set()
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+    async def until(self, text: bytes) -> None:
+        """Wait until `text` has come."""
+        while text not in self.body:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+    async def answer(self) -> Answer:
+        assert self.done is not None
+        await self.done
+        start = self.sent[0]
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        return Answer(start["status"], headers, self.body)
+
+    async def hang_up(self) -> None:
+        assert self.done is not None
+        self.gone.set()
+        await self.done
+
+
+class Api:
+    def __init__(self, *services: AgentService, **changed: Any) -> None:
+        self.world = world = World()
+        self.publisher = EventPublisher(world.event_log)
+        self.announcer = Announcer(MemoryWorkQueue(world.broker), self.publisher, MemoryCancelSignals(world.broker))
+        services = services or (AgentService(None, name="support"),)
+        self.intake = Intake(services, world.task_store, self.announcer)
+        self.dependencies = HttpDependencies(
+            intake=self.intake,
+            tasks=Tasks(world.task_store, world.journal, world.follow),
+            sessions=Sessions(MemorySessionStore(world.database)),
+            follow=world.follow,
+            clock=world.clock,
+            ready_checks={"store": world.task_store.ping},
+            **changed,
+        )
+        self.app = http_app(self.dependencies)
+
+    def begin(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Call:
+        path, _, query = path.partition("?")
+        data = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        named = {"host": "127.0.0.1:8080", **given}
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(name.encode(), value.encode("latin-1")) for name, value in named.items()],
+        }
+        call = Call([{"type": "http.request", "body": data, "more_body": False}])
+        call.done = asyncio.create_task(self.app(scope, call.receive, call.send))
+        return call
+
+    async def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+        return await self.begin(method, path, body, headers).answer()
+
+    async def submitted(self, **body: Any) -> dict[str, Any]:
+        answer = await self.call("POST", "/v1/tasks", {"input": "hello", **body})
+        assert answer.status == 202, answer.body
+        return answer.json()
+
+    async def life(self) -> Life:
+        """A task that was submitted over HTTP, ready to be lived by a worker."""
+        receipt = await self.submitted()
+        await self.told()
+        row = next(row for row in self.world.database.tasks.values() if str(row.id) == receipt["id"])
+        return Life(self.world, await self.world.task_store.find(DEVELOPER, row.id))
+
+    async def told(self) -> None:
+        await self.announcer.close()
+        await self.publisher.close()
+
+    async def close(self) -> None:
+        await self.intake.close()
+        await self.publisher.close()
+        await self.world.settle()
