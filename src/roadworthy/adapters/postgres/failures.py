@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import wraps
+from types import CoroutineType
 from typing import Any, Final, ParamSpec, TypeVar
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
@@ -35,7 +36,7 @@ class NotAccepted(StatementRefused):
     """PostgreSQL can't keep a value that it was given."""
 
 
-def translated(call: Callable[Arguments, Awaitable[Answer]]) -> Callable[Arguments, Coroutine[Any, Any, Answer]]:
+def translated(call: Callable[Arguments, Awaitable[Answer]]) -> Callable[Arguments, CoroutineType[Any, Any, Answer]]:
     """Raise StoreUnavailable for everything that is the store's fault; run again what lost against others."""
 
     @wraps(call)
