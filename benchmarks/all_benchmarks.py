@@ -1,0 +1,16 @@
+"""Every benchmark, in the order in which they run. A new one is a file with a `benchmark`, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import in_flight, start_up, streams, submission, throughput
+from benchmarks.benchmark import Benchmark
+
+ALL: Sequence[Benchmark] = (
+    start_up.benchmark,
+    throughput.benchmark,
+    submission.benchmark,
+    in_flight.benchmark,
+    streams.benchmark,
+)
