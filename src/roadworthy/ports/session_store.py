@@ -24,7 +24,7 @@ class SessionStore(Protocol):
         """The first `turns` finished turns, oldest first, in their frameworks' encodings."""
         ...
 
-    async def messages(self, principal: Principal, session_id: SessionId) -> list[Message]:
+    async def messages(self, principal: Principal, session_id: SessionId) -> Sequence[Message]:
         """What was said, oldest first, as people read it: the input and output of every task that has them.
 
         NotFound if the session isn't the principal's.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roadworthy.core.insight.page import Page, cursor_after, id_of_cursor
 from roadworthy.domain.ids import SessionId
 from roadworthy.domain.principal import Principal
@@ -25,7 +27,7 @@ class Sessions:
         sessions = await self._session_store.list(principal, limit, before)
         return Page(sessions, cursor_after(sessions[-1].id) if len(sessions) == limit else None)
 
-    async def messages(self, principal: Principal, session_id: SessionId) -> list[Message]:
+    async def messages(self, principal: Principal, session_id: SessionId) -> Sequence[Message]:
         """What was said, oldest first. NotFound if the session isn't the principal's."""
         return await self._session_store.messages(principal, session_id)
 

@@ -40,8 +40,11 @@ class UpkeepPorts:
 
 
 class Duty(Protocol):
-    name: str
-    every_seconds: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def every_seconds(self) -> float: ...
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         """Do what there is to do; returns how many tasks or lanes that were."""
