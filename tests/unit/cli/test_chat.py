@@ -247,6 +247,16 @@ def test_a_restart_that_cannot_clear_says_so():
     assert out.getvalue().splitlines()[-1].strip() == "that broke off; once more from the start:"
 
 
+def test_thoughts_and_answer_stand_apart():
+    screen, out = terminal(width=80)
+    screen.text("hm", thinking=True)
+    screen.text("well", thinking=True)
+    screen.text("Hel", thinking=False)
+    screen.text("lo", thinking=False)
+    screen.step_ended()
+    assert out.getvalue().replace("\x1b[2;3m", "").replace("\x1b[0m", "") == "hmwell\nHello\n"
+
+
 def test_agents_do_not_steer_the_terminal():
     screen, out = terminal()
     screen.text("a\x1b]0;owned\x07b\x9bc\r\n\td", thinking=False)

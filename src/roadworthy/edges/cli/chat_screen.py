@@ -69,11 +69,15 @@ class TerminalScreen:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._shown = ""
+        self._thinking = False
         self._scrolled = False
         """Text of this step stands above a note and can't be cleared any more."""
 
     def text(self, piece: str, thinking: bool) -> None:
         piece = piece.translate(_STEERING)
+        if self._shown and thinking is not self._thinking:
+            piece = f"\n{piece}"
+        self._thinking = thinking
         self._shown += piece
         self._console.print(Text(piece, style="dim italic" if thinking else ""), end="")
         self._console.file.flush()
