@@ -28,6 +28,10 @@ _END_ALL_OTHERS = """
     where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
 """
 
+_LEFT_OPEN = """
+    select pid, query from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'
+"""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -81,9 +85,7 @@ async def pool(url: str) -> AsyncIterator[Pool]:
     """Afterwards no call may have left a transaction open."""
     pool = await open_pool(url, 8)
     yield pool
-    left = await pool.fetch(
-        "select pid, query from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'"
-    )
+    left = await pool.fetch(_LEFT_OPEN)
     assert not left, left
     await pool.close()
 

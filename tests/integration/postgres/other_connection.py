@@ -10,7 +10,7 @@ import asyncpg
 T = TypeVar("T")
 
 _WAITING = """
-    select count(*) from pg_stat_activity
+    select count(*) > $1 from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and wait_event_type = 'Lock'
 """
 
@@ -38,8 +38,12 @@ class OtherConnection:
     async def until_waiting(self, coroutine: Coroutine[Any, Any, T], behind: int = 0) -> "asyncio.Task[T]":
         """Start it and return once it waits for a lock, after `behind` others that wait already."""
         task = asyncio.create_task(coroutine)
-        async with asyncio.timeout(5):
-            while await self._watch.fetchval(_WAITING) <= behind:
-                assert not task.done(), "it did not wait for a lock"
-                await asyncio.sleep(0.002)
+        await self.until(_WAITING, behind)
+        assert not task.done(), "it did not wait for a lock"
         return task
+
+    async def until(self, condition: str, *values: object) -> None:
+        """Until the query answers true."""
+        async with asyncio.timeout(5):
+            while not await self._watch.fetchval(condition, *values):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)  # the server tells nobody when it begins to wait

@@ -13,6 +13,8 @@ from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.task import OCCUPYING, Settlement, Task, TaskStatus
 from roadworthy.ports.task_store import Settled, SettleRefused
 
+_Outcomes = dict[tuple[TaskId, int], Settled]
+
 
 class Settling:
     def __init__(self, pool: Pool, queries: Mapping[str, str], wall: SessionWall) -> None:
@@ -30,29 +32,29 @@ class Settling:
             return [(await self.settle([settlement]))[0] for settlement in settlements]
 
     async def _settle_all(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
-        outcomes: dict[TaskId, Settled] = {}
+        outcomes: _Outcomes = {}
         # What goes back to the queue needs a new place there: never alone in its statement.
         simple = [settlement for settlement in settlements if settlement.status is not TaskStatus.QUEUED]
-        for task in await self._settle(self._pool, _one_a_task(simple), only_without_blocked=True):
-            outcomes[task.id] = Settled(task)
-        rest = [settlement for settlement in settlements if settlement.fence.task_id not in outcomes]
+        for task in await self._settle(self._pool, _once_each(simple), only_without_blocked=True):
+            outcomes[task.id, task.attempt] = Settled(task)
+        rest = [settlement for settlement in settlements if _attempt(settlement) not in outcomes]
         if rest:
-            outcomes.update(await self._settle_and_release(_one_a_task(rest)))
-        rest = [settlement for settlement in rest if settlement.fence.task_id not in outcomes]
+            outcomes.update(await self._settle_and_release(_once_each(rest)))
+        rest = [settlement for settlement in rest if _attempt(settlement) not in outcomes]
         if rest:
             outcomes.update(await self._find_settled_before(rest))
-        return [outcomes.get(settlement.fence.task_id, SettleRefused()) for settlement in settlements]
+        return [outcomes.get(_attempt(settlement), SettleRefused()) for settlement in settlements]
 
-    async def _settle_and_release(self, settlements: Sequence[Settlement]) -> dict[TaskId, Settled]:
+    async def _settle_and_release(self, settlements: Sequence[Settlement]) -> _Outcomes:
         async with self._pool.transaction() as transaction:
             settled = await self._settle(transaction, settlements, only_without_blocked=False)
             await self._wall.enqueue(transaction, settled)
             left = sessions_of(task for task in settled if task.status not in OCCUPYING)
             released = await self._wall.release_next(transaction, left) if left else []
         next_of: dict[SessionId, Task] = {task.session_id: task for task in released}
-        return {task.id: Settled(task, next_of.get(task.session_id)) for task in settled}
+        return {(task.id, task.attempt): Settled(task, next_of.get(task.session_id)) for task in settled}
 
-    async def _find_settled_before(self, settlements: Sequence[Settlement]) -> dict[TaskId, Settled]:
+    async def _find_settled_before(self, settlements: Sequence[Settlement]) -> _Outcomes:
         """Those whose acknowledgement was lost. In a statement of its own: only that sees what came meanwhile."""
         fences = [settlement.fence for settlement in settlements]
         found = await self._pool.fetch(
@@ -67,7 +69,7 @@ class Settling:
         if ended:
             released = await self._pool.fetch(self._queries["released_before"], sessions_of(ended))
             next_of = {task.session_id: task for task in map(rows.task, released)}
-        return {task.id: Settled(task, next_of.get(task.session_id)) for task in settled}
+        return {(task.id, task.attempt): Settled(task, next_of.get(task.session_id)) for task in settled}
 
     async def _settle(
         self, connection: Pool | Transaction, settlements: Sequence[Settlement], *, only_without_blocked: bool
@@ -101,8 +103,12 @@ def _without_what_is_not_accepted(settlement: Settlement, problem: NotAccepted) 
     )
 
 
-def _one_a_task(settlements: Iterable[Settlement]) -> list[Settlement]:
-    return list({settlement.fence.task_id: settlement for settlement in settlements}.values())
+def _attempt(settlement: Settlement) -> tuple[TaskId, int]:
+    return settlement.fence.task_id, settlement.fence.attempt
+
+
+def _once_each(settlements: Iterable[Settlement]) -> list[Settlement]:
+    return list({_attempt(settlement): settlement for settlement in settlements}.values())
 
 
 def _values(settlement: Settlement) -> tuple[object, ...]:
