@@ -62,7 +62,7 @@ class FollowTask:
                 loop = asyncio.get_running_loop()
                 heartbeat_at = loop.time() + self.heartbeat_seconds
                 while not (reader.ended or self.followers.dismissed):
-                    await follower.wait(heartbeat_at - loop.time())
+                    await follower.wait(heartbeat_at)
                     events = await stream.news()
                     if events or loop.time() >= heartbeat_at:
                         yield events

@@ -32,6 +32,7 @@ class Follower:
         self._records: list[EventRecord] = []
         self._news = asyncio.Event()
         self._ready = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     def deliver(self, records: Sequence[EventRecord]) -> None:
         """Records that came live. For a reader too slow to take them they are dropped: the store has them."""
@@ -66,14 +67,21 @@ class Follower:
         except TimeoutError:
             self._ready.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait up to `seconds` for news."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return
+    async def wait(self, until: float) -> None:
+        """Wait for news, or about until that time of the loop's clock: sometimes less."""
+        # One timer for many waits: one a wait would cost as much as all the rest of a piece of text.
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(until, self._time_over)
+        await self._news.wait()
         self._news.clear()
+
+    def _time_over(self) -> None:
+        self._timer = None
+        self._news.set()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def take(self) -> list[EventRecord]:
         """What came live since the last time."""
@@ -106,6 +114,7 @@ class Followers:
         try:
             yield follower
         finally:
+            follower.close()
             self._open.discard(follower)
             if not self._open:
                 self._checking.cancel()
