@@ -16,6 +16,7 @@ from benchmarks.task_client import Seen, stream_from_provider
 from benchmarks.workload import MODELS, TOKENS
 
 RAMP_SECONDS = 1.0
+CONCURRENCY = 200
 WARM_UP = 5
 Case = tuple[Kind | Literal["provider"], int]
 AGENT: Case = ("agent", 30)
@@ -32,7 +33,7 @@ async def run(around: Surroundings) -> Sequence[Result]:
             provider.close()
             cost = ""
         else:
-            async with running_system(kind, around) as system:
+            async with running_system(kind, around, concurrency=CONCURRENCY) as system:
                 await asyncio.gather(*(system.tasks.stream("quick-stream", TOKENS) for _ in range(WARM_UP)))
                 with spending(system.own) as spent:
                     seen = await _ramped(streams, lambda: system.tasks.stream("stream", TOKENS))

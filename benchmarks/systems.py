@@ -50,17 +50,13 @@ async def running_system(kind: Kind, around: Surroundings, concurrency: int = 50
         api = (*_ROADWORTHY, "api", "--port", "0", _TARGETS[kind])
         worker = (*_ROADWORTHY, "worker", "--health-port", "0", _TARGETS[kind])
         others = {"worker": worker, "upkeep": (*_ROADWORTHY, "upkeep")}
+    own: dict[str, int] = {}
     async with AsyncExitStack() as stack:
-        started = server_process(
-            f"{kind} api", api, environment, around.folder / f"{kind}-api.log", announces="http://127.0.0.1:"
-        )
-        api_id, line = await stack.enter_async_context(started)
-        own = {"api": api_id}
-        for name, arguments in others.items():
-            log = around.folder / f"{kind}-{name}.log"
-            own[name], _ = await stack.enter_async_context(
-                server_process(f"{kind} {name}", arguments, environment, log)
-            )
+        # The API last, because it says when it is ready: the others start meanwhile.
+        for name, arguments in (*others.items(), ("api", api)):
+            log, announces = around.folder / f"{kind}-{name}.log", "http://127.0.0.1:" if name == "api" else None
+            process = server_process(f"{kind} {name}", arguments, environment, log, announces=announces)
+            own[name], line = await stack.enter_async_context(process)
         client = HttpClient(line.rpartition(" on ")[2])
         stack.callback(client.close)
         yield System(kind, TaskClient(client), own, {**own, **around.processes})
