@@ -13,7 +13,12 @@ class RescueExpiredLeases:
     lease_seconds: float
     max_retries: int
     name: str = "rescue_expired_leases"
-    every_seconds: float = 2.0
+
+    @property
+    def every_seconds(self) -> float:
+        # A turn that comes more than a lease after the last one counts as the end of an outage; a process skips one
+        # turn in two where its own pause was a little short.
+        return min(2.0, self.lease_seconds / 3)
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         # After an outage of the store no worker could renew its lease: give each of them one full lease to do so.
