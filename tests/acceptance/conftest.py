@@ -1,0 +1,94 @@
+"""Real processes over real servers; each test has a database, a provider and processes of its own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from roadworthy.testing.simulated_provider import ProviderSettings, SimulatedProvider, start
+
+from .deployment import SHORT_LEASE, TARGET, Deployment
+from .processes import Launcher
+from .servers import Servers
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    launcher = Launcher()
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left(launcher: Launcher, servers: Servers) -> Iterator[None]:
+    """Fails a test that leaves processes behind, and ends them."""
+    yield
+    left = [child for child in psutil.Process(launcher.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+    own = [child for child in psutil.Process().children() if "roadworthy" in " ".join(_command_of(child))]
+    for child in left + own:
+        child.kill()
+    assert not left + own
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()[:3]
+    except psutil.Error:
+        return []
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Where processes run; short, because it holds sockets."""
+    folder = Path(tempfile.mkdtemp(prefix="accept-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[SimulatedProvider]:
+    provider = await start(ProviderSettings())
+    yield provider
+    await provider.stop()
+
+
+@pytest.fixture
+async def bare_deployment(
+    request: pytest.FixtureRequest, launcher: Launcher, servers: Servers, folder: Path, provider: SimulatedProvider
+) -> AsyncIterator[Deployment]:
+    """No processes yet."""
+    database_url = await servers.new_database()
+    deployment = Deployment(launcher, servers, folder, database_url, provider)
+    await deployment.open()
+    try:
+        yield deployment
+    finally:
+        try:
+            await deployment.close()
+        finally:
+            for process in deployment.processes:
+                request.node.add_report_section("teardown", process.name, "\n".join(process.output + process.errors))
+            await servers.bring_back("postgres")
+            await servers.bring_back("valkey")
+            await servers.drop_database(database_url)
+
+
+@pytest.fixture
+async def deployment(bare_deployment: Deployment) -> Deployment:
+    """An API server and upkeep; workers are started by the tests."""
+    api = await bare_deployment.start("api", TARGET, "--port", "0")
+    await bare_deployment.start_upkeep(lease_seconds=SHORT_LEASE)
+    await bare_deployment.api_of(api)
+    return bare_deployment

@@ -1,0 +1,109 @@
+"""The stores under test: real servers in a thread of their own, because every test has another event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from roadworthy.adapters.embedded import EmbeddedServers
+from roadworthy.adapters.postgres import migrate
+
+from .gates import MAKE_GATES
+
+T = TypeVar("T")
+_TEMPLATE = "migrated"
+
+
+class Servers:
+    """PostgreSQL, with a database for each test, and Valkey. Each is started again when it dies, and can be taken
+    away and brought back on its old address."""
+
+    def __init__(self) -> None:
+        # Not pytest's folder: paths of sockets must be short, or they would change with every start.
+        self._folder = Path(tempfile.mkdtemp(prefix="accept-", dir="/tmp"))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="servers")
+        self._thread.start()
+        self._servers = {
+            "postgres": EmbeddedServers(self._folder / "p", valkey=False),
+            "valkey": EmbeddedServers(self._folder / "v", postgres=False),
+        }
+        self._databases = 0
+        for server in self._servers.values():
+            self._run(server.start())
+        self._postgres_url = self._servers["postgres"].database_url
+        self.redis_url = self._servers["valkey"].redis_url
+        asyncio.run(self._prepare())
+
+    def close(self) -> None:
+        for server in self._servers.values():
+            self._run(server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        shutil.rmtree(self._folder)
+
+    @property
+    def guardians(self) -> list[int]:
+        """Process ids of what belongs to the servers and not to a test."""
+        return [pid for server in self._servers.values() for pid in server.pids.values()]
+
+    async def new_database(self) -> str:
+        """The URL of a migrated database without rows."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        await self._execute(f"create database {name} template {_TEMPLATE} strategy file_copy")
+        return self._url(name)
+
+    async def drop_database(self, url: str) -> None:
+        await self._execute(f"drop database {urlsplit(url).path[1:]} with (force)")
+
+    def kill(self, name: str) -> None:
+        """As `kill -9`: its supervisor starts it again."""
+        os.kill(self._servers[name].pids[name], signal.SIGKILL)
+
+    async def take_away(self, name: str) -> None:
+        """Kill it, and let nobody start it again. Does nothing where it is away already."""
+        server = self._servers[name]
+        if name in server.pids:
+            self.kill(name)
+        await self._in_thread(server.stop())
+
+    async def bring_back(self, name: str) -> None:
+        """Returns when it takes commands. Does nothing where it is there."""
+        await self._in_thread(self._servers[name].start())
+
+    def _url(self, database: str) -> str:
+        return urlunsplit(urlsplit(self._postgres_url)._replace(path=f"/{database}"))
+
+    async def _prepare(self) -> None:
+        await self._execute("alter system set fsync = off")
+        await self._execute("select pg_reload_conf()")
+        await self._execute(f"create database {_TEMPLATE}")
+        await migrate(self._url(_TEMPLATE))
+        connection = await asyncpg.connect(self._url(_TEMPLATE))
+        await connection.execute(MAKE_GATES)
+        await connection.close()
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self._postgres_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
