@@ -155,7 +155,11 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
     app = http_app(HttpDependencies(intake, tasks, Sessions(stores.sessions), follow, clock, checks))
     try:
         async with http_server(app, listener):
-            yield
+            try:
+                yield
+            finally:
+                # Open streams would hold the server up; their clients come back to another one.
+                followers.dismiss()
     finally:
         await intake.close()
         await announcer.close()
