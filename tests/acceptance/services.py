@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -113,7 +114,7 @@ async def reply(ctx: TaskContext, message: str) -> str:
     """A loop of one's own over a provider's HTTP interface."""
     messages: list[dict[str, Any]] = [*ctx.history, {"role": "user", "content": message}]
     while True:
-        answer = await ctx.model("sim-function", lambda stream: _ask("sim-function", messages, stream))
+        answer = await ctx.model("sim-function", partial(_ask, "sim-function", messages))
         said = answer["choices"][0]["message"]
         if not said.get("tool_calls"):
             return said["content"]
