@@ -27,7 +27,8 @@ async def server_process(
 ) -> AsyncGenerator[tuple[int, str]]:
     """Run `python <arguments>`; gives its process id and, where it `announces` something, the line that says so.
 
-    What it writes to standard error is in `log`. Raises ServerFailed when it ends before it has said so.
+    What it writes to standard error is in `log`. Raises ServerFailed when it does not say so
+    in time, or ends before the context does.
     """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -44,12 +45,14 @@ async def server_process(
     try:
         line = await _line_with(announces, process) if announces else ""
         if line is None:
-            raise ServerFailed(f"{name} did not start: {_end_of(log)}")
+            raise ServerFailed(f"{name} did not say that it is ready: {_end_of(log)}")
         yield process.pid, line
-        if process.returncode is not None:
-            raise ServerFailed(f"{name} ended by itself with code {process.returncode}: {_end_of(log)}")
     finally:
+        ended = process.returncode
         await _stop(process)
+        if ended is not None:
+            # Also instead of the error that followed from it.
+            raise ServerFailed(f"{name} ended by itself with code {ended}: {_end_of(log)}")
 
 
 def _die_with_parent() -> None:
