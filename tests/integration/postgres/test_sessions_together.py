@@ -1,13 +1,16 @@
 """Whatever happens to a session at the same time: one task at a time, and none is forgotten."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from roadworthy.domain.task import TaskStatus
+from roadworthy.domain.journal import NotStorable
+from roadworthy.domain.task import OnBusy, TaskStatus
 from roadworthy.ports.task_store import Settled, Submitted
 from roadworthy.testing.conformance.scenario import (
     ALICE,
+    BOB,
     claim_one,
     end_of,
     new_task,
@@ -100,6 +103,23 @@ async def test_a_cancel_that_meets_a_claim_becomes_a_request(stores: Stores, oth
         await connection.execute("update tasks set status = 'running', attempt = 1 where id = $1", task.id)
     (changed,) = await cancel
     assert (changed.task.status, changed.task.cancel_requested) == (TaskStatus.RUNNING, True)
+
+
+async def test_cancelling_a_blocked_task_releases_nothing_while_another_one_runs(stores: Stores):
+    running = await run_one(stores)
+    session_id = running.task.session_id
+    interrupting = [await submit_one(stores, session_id=session_id, on_busy=OnBusy.INTERRUPT) for _ in range(2)]
+    (changed,) = await stores.tasks.cancel(ALICE, interrupting[1].id)
+    assert changed.task.status is TaskStatus.CANCELLED
+    assert (await stores.tasks.find(ALICE, interrupting[0].id)).status is TaskStatus.BLOCKED
+
+
+async def test_a_submission_that_is_refused_leaves_no_session_and_no_key(stores: Stores, other: OtherConnection):
+    hers = await submit_one(stores)
+    (outcome,) = await stores.tasks.submit([replace(new_task(BOB, idempotency_key="key"), id=hers.id)])
+    assert isinstance(outcome, NotStorable)
+    assert await stores.sessions.list(BOB) == []
+    assert await other.connection.fetch("select from idempotency_keys") == []
 
 
 async def test_a_batch_of_ends_releases_in_every_session_that_waits(stores: Stores):
