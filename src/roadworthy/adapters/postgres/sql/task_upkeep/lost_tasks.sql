@@ -1,4 +1,5 @@
-select t.id, t.session_id from tasks t
-where t.status = 'running'
-    and not exists (select from workers w where w.id = t.worker_id and w.lease_expires_at > clock_timestamp())
+-- A first look: what is found here is checked again under the locks.
+select id, session_id from tasks
+where status = 'running'
+    and worker_id <> all(array(select id from workers where lease_expires_at > statement_timestamp()))
 limit $1

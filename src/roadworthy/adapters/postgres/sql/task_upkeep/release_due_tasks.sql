@@ -1,6 +1,7 @@
+-- Not clock_timestamp(): only a time that stands still can be looked up in an index.
 with due as materialized (
     select id from tasks
-    where status = 'queued' and not ready and run_after <= clock_timestamp()
+    where status = 'queued' and not ready and run_after <= statement_timestamp()
     order by run_after
     limit $1
     for no key update skip locked
