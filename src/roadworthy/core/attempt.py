@@ -86,11 +86,15 @@ class Attempt:
 
     async def permit(self) -> None:
         """Wait for the right to act: raises what interrupts the attempt, or waits out a lease in doubt."""
-        while True:
+        await self.await_lease()
+        if self.interruption is not None:
+            raise self.interruption
+
+    async def await_lease(self) -> None:
+        """Wait while the lease is in doubt; what interrupts the attempt is raised only there."""
+        while self.lease.remaining <= 0:
             if self.interruption is not None:
                 raise self.interruption
-            if self.lease.remaining > 0:
-                return
             await asyncio.sleep(_LEASE_CHECK_SECONDS)
 
     def check_limits(self) -> None:
@@ -174,14 +178,15 @@ class Attempt:
     async def record(self, draft: Draft) -> None:
         """Commit the entry and publish its events; returns when it is durable.
 
-        Raises Fenced when a newer attempt owns the task, or what interrupts the attempt while the store is away.
+        Raises Fenced when a newer attempt owns the task, or what interrupts the attempt while the store is away for
+        longer than the lease lasts.
         """
         if self.position.journal + len(self._unwritten) >= MAX_ENTRIES:
             raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
         drafts, self._unwritten = [*self._unwritten, draft], []
         fence = self.claimed.fence
         writes = [EntryWrite(fence, d.key, d.kind, d.payload, orjson.dumps(d.detail)) for d in drafts]
-        sequences = [await written for written in [asyncio.ensure_future(self._commit(w)) for w in writes]]
+        sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
 
@@ -191,7 +196,7 @@ class Attempt:
             try:
                 outcome = await self._append(write)
             except StoreUnavailable:
-                if self.interruption is not None:
+                if self.interruption is not None and self.lease.remaining <= 0:
                     raise self.interruption from None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)

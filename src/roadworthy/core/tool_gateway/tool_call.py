@@ -96,15 +96,24 @@ class ToolCalls:
     ) -> bytes:
         attempt = self._attempt
         shown: dict[str, Any] = {"step": attempt.steps, "call_id": call.call_id, "tool": call.name}
-        if policy.effect == "once":
-            await attempt.record(Draft(f"s{suffix}", EntryKind.STARTED, b"", shown | {"digest": digest}))
-            await attempt.permit()
-        started = time.monotonic()
-        reply = await self._act(call, do, policy)
-        seconds = round(time.monotonic() - started, 3)
-        detail = shown | {"outcome": reply.outcome, "result": reply.result, "seconds": seconds, "digest": digest}
-        draft = Draft(f"t{suffix}", EntryKind.TOOL, reply.payload, detail)
-        await attempt.record(draft)
+        once = policy.effect == "once"
+        self.once_under_way += once
+        try:
+            if once:
+                await attempt.record(Draft(f"s{suffix}", EntryKind.STARTED, b"", shown | {"digest": digest}))
+                # Only a lost lease stops what is marked as started: nobody could tell later that it was not done.
+                await attempt.await_lease()
+            started = time.monotonic()
+            reply = await self._act(call, do, policy)
+            seconds = round(time.monotonic() - started, 3)
+            detail = shown | {"outcome": reply.outcome, "result": reply.result, "seconds": seconds, "digest": digest}
+            draft = Draft(f"t{suffix}", EntryKind.TOOL, reply.payload, detail)
+            await attempt.record(draft)
+        finally:
+            # Not before the result is in the journal: without it the call would count as unknown.
+            self.once_under_way -= once
+            if once and not self.once_under_way:
+                self.when_no_once_runs()
         attempt.count(EntryKind.TOOL, detail)
         attempt.link(draft)
         return reply.payload
@@ -114,7 +123,6 @@ class ToolCalls:
         assert this is not None  # noqa: S101
         once = policy.effect == "once"
         self.running[this] = call.name
-        self.once_under_way += once
         try:
             for failures in range(policy.retries + 1):
                 self._attempt.lease.check()
@@ -138,9 +146,6 @@ class ToolCalls:
             raise AssertionError("unreachable: the last try returns or raises")
         finally:
             del self.running[this]
-            self.once_under_way -= once
-            if once and not self.once_under_way:
-                self.when_no_once_runs()
 
 
 def canonical(arguments: object) -> bytes:
