@@ -94,3 +94,25 @@ async def test_all_workers_one_after_the_other_under_load(deployment: Deployment
     assert len(provider.requests) == 2 * len(receipts)
     for receipt in receipts:
         assert await deployment.failures(receipt["id"]) == 0
+
+
+@AGENTS
+@pytest.mark.parametrize("patience", ["10", "0.1"])
+async def test_while_a_call_that_must_happen_only_once_is_marked_as_started(
+    deployment: Deployment, agent: str, patience: str
+) -> None:
+    """What is marked is done: nobody else could tell that it was not."""
+    deployment.provider.control(script=[calls("charge"), LONG])
+    worker = await deployment.start_worker(drain_seconds=patience)
+    task = await deployment.api.submit(agent, "Pay.")
+    async with deployment.api.follow(task["id"]) as stream:
+        async with deployment.gate(entry="s1:%") as gate:
+            await gate.until_reached()
+            ending = asyncio.create_task(worker.terminate())
+            await worker.until_logged("worker_draining", running=1)
+            await deployment.start_worker()
+            await gate.open()
+        assert await ending == 0
+        await stream.check()
+    assert [call.pid for call in deployment.tools.calls] == [worker.pid]
+    assert await deployment.journal(task["id"]) == [("input", 1), ("m1", 1), ("s1", 1), ("t1", 1), ("m2", 2)]
