@@ -12,7 +12,6 @@ from benchmarks.systems import Kind, running_system
 
 TASKS = 1000
 AT_ONCE = 64
-WARM_UP = 100
 KINDS: tuple[Kind, ...] = ("bare", "function", "agent")
 SECONDS = {"function": 4.0, "agent": 14.0}
 KILOBYTES = {"function": 40.0, "agent": 120.0}
@@ -21,7 +20,7 @@ KILOBYTES = {"function": 40.0, "agent": 120.0}
 async def run(around: Surroundings) -> Sequence[Result]:
     async def measure(kind: Kind) -> Figures:
         async with running_system(kind, around, concurrency=TASKS) as system:
-            await system.tasks.run_many("two-calls", WARM_UP, 4)
+            await system.tasks.warm_up()
             await around.forget_in_flight()
             async with memory_growth(list(system.own.values())) as growth:
                 with spending(system.all) as spent:

@@ -17,7 +17,7 @@ from benchmarks.workload import MODELS, TOKENS
 
 RAMP_SECONDS = 1.0
 CONCURRENCY = 200
-WARM_UP = 5
+QUICK_STREAMS = 5
 Case = tuple[Kind | Literal["provider"], int]
 AGENT: Case = ("agent", 30)
 FUNCTION: Case = ("function", 100)
@@ -34,7 +34,8 @@ async def run(around: Surroundings) -> Sequence[Result]:
             cost = ""
         else:
             async with running_system(kind, around, concurrency=CONCURRENCY) as system:
-                await asyncio.gather(*(system.tasks.stream("quick-stream", TOKENS) for _ in range(WARM_UP)))
+                await system.tasks.warm_up()
+                await asyncio.gather(*(system.tasks.stream("quick-stream", TOKENS) for _ in range(QUICK_STREAMS)))
                 with spending(system.own) as spent:
                     seen = await _ramped(streams, lambda: system.tasks.stream("stream", TOKENS))
             cost = f"; {spent.cpu_seconds / streams / TOKENS * 1e6:.0f} us CPU a token: {spent}"

@@ -20,7 +20,7 @@ async def run(around: Surroundings) -> Sequence[Result]:
     async def measure(kind: Kind) -> Figures:
         count = FULL_SUBMISSIONS if around.full else SUBMISSIONS
         async with running_system(kind, around) as system:
-            await system.tasks.run_many("two-calls", 20, 4)
+            await system.tasks.warm_up()
             waits: list[float] = []
             ids: list[str] = []
             began = time.monotonic()

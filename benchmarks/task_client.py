@@ -14,6 +14,7 @@ from benchmarks.http_client import HttpClient
 from benchmarks.server_sent_events import EventReader
 
 LOOK_AGAIN_SECONDS = 0.1
+WARM_UP = 100
 _OPEN = frozenset({"blocked", "queued", "running"})
 _STAMP = re.compile(rb"@(\d+)@")
 
@@ -67,6 +68,10 @@ class TaskClient:
 
     async def run_many(self, agent: str, count: int, at_once: int) -> None:
         await self.wait_for_all(await self.submit_many(agent, count, at_once))
+
+    async def warm_up(self) -> None:
+        """Open the connections and make the plans that a server has after its first minute."""
+        await self.run_many("two-calls", WARM_UP, 16)
 
     async def stream(self, agent: str, tokens: int) -> Seen:
         """Submit a task and read its events to the end; TaskFailed unless every token came."""

@@ -11,7 +11,6 @@ from benchmarks.surroundings import Surroundings
 from benchmarks.systems import Kind, running_system
 
 TASKS: dict[Kind, int] = {"bare": 3000, "function": 1500, "agent": 400}
-WARM_UP = 40
 AT_ONCE = 16
 UNIT = "tasks/CPU s"
 
@@ -19,7 +18,7 @@ UNIT = "tasks/CPU s"
 async def run(around: Surroundings) -> Sequence[Result]:
     async def measure(kind: Kind) -> Figures:
         async with running_system(kind, around) as system:
-            await system.tasks.run_many("two-calls", WARM_UP, AT_ONCE)
+            await system.tasks.warm_up()
             count = TASKS[kind] * (2 if around.full else 1)
             with spending(system.all) as spent:
                 await system.tasks.run_many("two-calls", count, AT_ONCE)
