@@ -134,6 +134,22 @@ async def test_an_accepted_task_is_never_answered_with_an_outage(api: Api):
     assert (await call.answer()).status == 202
 
 
+async def test_the_store_goes_away_between_the_end_and_the_answer(api: Api):
+    call = api.begin("POST", "/v1/tasks", {"input": "a"}, {"Prefer": "wait=30"})
+    await api.world.settle()
+    life = await _life_of(api, next(iter(api.world.database.tasks)))
+    await life.claim()
+    publish = life.publish
+
+    async def publish_alone(record):
+        api.world.outages.store_away = True
+        await publish(record)
+
+    life.publish = publish_alone
+    await life.settle(TaskStatus.SUCCEEDED)
+    assert (await call.answer()).status == 202
+
+
 async def test_lists_and_their_pages(api: Api):
     made = [await api.submitted(metadata={"n": n}) for n in range(3)]
     made.sort(key=lambda task: task["id"])

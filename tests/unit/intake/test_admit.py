@@ -2,6 +2,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.database import MemoryDatabase
@@ -219,6 +220,15 @@ async def test_without_the_broker_tasks_are_admitted_all_the_same(rooms: Rooms):
     await rooms.told()
     assert task.status is TaskStatus.QUEUED
     assert not rooms.broker.tickets
+
+
+async def test_an_outage_of_the_broker_is_logged_once(rooms: Rooms):
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            rooms.broker_faults.plan("work_queue.post", "never")
+            await rooms.intake.submit(DEVELOPER, Submission("hi"))
+            await rooms.told()
+    assert [(line["event"], line["log_level"]) for line in logs] == [("tickets_lost", "warning")]
 
 
 async def test_without_the_store_nothing_is_admitted(rooms: Rooms):
