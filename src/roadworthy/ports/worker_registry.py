@@ -31,7 +31,10 @@ class WorkerRegistry(Protocol):
     async def register(self, worker: Worker, lease_seconds: float) -> None: ...
 
     async def heartbeat(self, worker_id: UUID, lease_seconds: float) -> Heartbeat | None:
-        """Extend the lease; None if it ran out before: the worker must stop acting for its tasks."""
+        """Extend the lease, also one that ran out and that nobody ended yet (the store may have been away).
+
+        None if it was ended, by a rescue of the worker's tasks or by itself: it must stop acting for its tasks.
+        """
         ...
 
     async def deregister(self, worker_id: UUID) -> None:

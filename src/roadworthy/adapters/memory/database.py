@@ -47,6 +47,10 @@ class DutyRow:
     resumed_at: float
 
 
+ENDED = float("-inf")
+"""The end of a lease that can't be renewed any more."""
+
+
 class MemoryDatabase:
     """One database; every adapter made over it sees the same rows."""
 
@@ -160,6 +164,12 @@ class MemoryDatabase:
     def holds_lease(self, worker_id: UUID | None) -> bool:
         worker = None if worker_id is None else self.workers.get(worker_id)
         return worker is not None and worker.lease_until > self.now()
+
+    def end_lease(self, worker_id: UUID | None) -> None:
+        """It can't be renewed any more."""
+        worker = None if worker_id is None else self.workers.get(worker_id)
+        if worker is not None:
+            worker.lease_until = ENDED
 
     def _set_fair_tag(self, row: TaskRow) -> None:
         lane, priority, owner = row.lane, row.new.priority, row.new.principal

@@ -42,6 +42,7 @@ class MemoryTaskUpkeep:
         running = database.with_status(TaskStatus.RUNNING)
         changed: list[TaskRow] = []
         for row in [row for row in running if not database.holds_lease(row.worker_id)][:limit]:
+            database.end_lease(row.worker_id)
             row.failures += 1
             row.claim_token = None
             if row.cancel_requested:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from roadworthy.adapters.memory.database import MemoryDatabase, WorkerRow
+from roadworthy.adapters.memory.database import ENDED, MemoryDatabase, WorkerRow
 from roadworthy.domain.task import TaskStatus
 from roadworthy.ports.worker_registry import Heartbeat, Worker
 
@@ -24,9 +24,10 @@ class MemoryWorkerRegistry:
 
     async def heartbeat(self, worker_id: UUID, lease_seconds: float) -> Heartbeat | None:
         def heartbeat() -> Heartbeat | None:
-            if not self._database.holds_lease(worker_id):
+            worker = self._database.workers.get(worker_id)
+            if worker is None or worker.lease_until == ENDED:
                 return None
-            self._database.workers[worker_id].lease_until = self._database.now() + lease_seconds
+            worker.lease_until = self._database.now() + lease_seconds
             running = self._database.with_status(TaskStatus.RUNNING)
             return Heartbeat([row.id for row in running if row.worker_id == worker_id and row.cancel_requested])
 
@@ -41,6 +42,6 @@ class MemoryWorkerRegistry:
     async def end_all_leases(self) -> None:
         def end_all_leases() -> None:
             for worker in self._database.workers.values():
-                worker.lease_until = self._database.now()
+                worker.lease_until = ENDED
 
         await self._database.run("worker_registry.end_all_leases", end_all_leases)

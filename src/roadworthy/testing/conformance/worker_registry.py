@@ -43,6 +43,15 @@ class WorkerRegistryContract:
         assert await stores.workers.heartbeat(worker_id, 60) is None
         assert await stores.tasks.claim(worker_id, [LANE], 10) == []
 
+    async def test_a_lease_that_ran_out_goes_on_until_somebody_took_the_tasks(self, stores: Stores):
+        worker_id = await register(stores, lease_seconds=0.2)
+        kept = await run_one(stores, worker_id=worker_id)
+        await stores.pass_time(0.3)
+        assert await stores.tasks.claim(worker_id, [LANE], 10) == []
+        assert await stores.workers.heartbeat(worker_id, 60) == Heartbeat([])
+        assert await stores.upkeep.rescue_expired_leases(3, 10) == []
+        assert await stores.tasks.find(ALICE, kept.task.id) == kept.task
+
     async def test_a_worker_that_is_not_registered_is_told(self, stores: Stores):
         assert await stores.workers.heartbeat(uuid4(), 60) is None
 

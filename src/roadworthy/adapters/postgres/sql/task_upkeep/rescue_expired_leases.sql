@@ -1,10 +1,12 @@
 -- The sessions are locked, so none of these tasks can leave `running` in another way. The rows of their workers are
--- locked too: a heartbeat that is under way keeps its tasks, one that comes later finds its lease run out.
+-- locked too: a heartbeat that is under way keeps its tasks, one that comes later finds its lease ended.
 with lost_workers as materialized (
     select id from workers
     where id = any(array(select worker_id from tasks where id = any($1) and status = 'running'))
         and lease_expires_at <= clock_timestamp()
     for no key update skip locked
+), ended as (
+    update workers set lease_expires_at = '-infinity' where id = any(array(select id from lost_workers))
 ), held as materialized (
     select id, cancel_requested_at, failures, attempt from tasks t
     where id = any($1) and status = 'running'

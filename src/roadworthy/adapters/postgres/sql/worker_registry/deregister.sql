@@ -1,1 +1,1 @@
-update workers set lease_expires_at = clock_timestamp() where id = $1 and lease_expires_at > clock_timestamp()
+update workers set lease_expires_at = '-infinity' where id = $1

@@ -1,1 +1,1 @@
-update workers set lease_expires_at = clock_timestamp() where lease_expires_at > clock_timestamp()
+update workers set lease_expires_at = '-infinity' where lease_expires_at > '-infinity'

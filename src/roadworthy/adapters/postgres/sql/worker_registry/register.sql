@@ -1,5 +1,5 @@
 with forgotten as (
-    delete from workers where lease_expires_at < clock_timestamp() - interval '1 day'
+    delete from workers where last_seen < clock_timestamp() - interval '1 day'
 )
 insert into workers (id, lanes, host, process_id, started_at, last_seen, lease_expires_at)
 select $1::uuid, $2::jsonb, $3::text, $4::integer, moment, moment, moment + $5::double precision * interval '1 second'
