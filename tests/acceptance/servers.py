@@ -14,11 +14,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
+import redis.asyncio as redis
 
 from roadworthy.adapters.embedded import EmbeddedServers
 from roadworthy.adapters.postgres import migrate
 
 from .gates import MAKE_GATES
+from .watched import SECONDS
 
 T = TypeVar("T")
 _TEMPLATE = "migrated"
@@ -68,20 +71,39 @@ class Servers:
     async def drop_database(self, url: str) -> None:
         await self._execute(f"drop database {urlsplit(url).path[1:]} with (force)")
 
-    def kill(self, name: str) -> None:
-        """As `kill -9`: its supervisor starts it again."""
-        os.kill(self._servers[name].pids[name], signal.SIGKILL)
+    async def kill(self, name: str) -> None:
+        """As `kill -9`; returns when it is gone. Its supervisor starts it again."""
+        for _ in range(2000):
+            if (pid := self._servers[name].pids.get(name)) is not None and psutil.pid_exists(pid):
+                break
+            await asyncio.sleep(0.01)  # it is just being started again
+        else:
+            raise AssertionError(f"{name} was not started again")
+        watch = os.pidfd_open(pid)
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(watch, gone.set)
+        os.kill(pid, signal.SIGKILL)
+        try:
+            await asyncio.wait_for(gone.wait(), SECONDS)
+        finally:
+            loop.remove_reader(watch)
+            os.close(watch)
 
     async def take_away(self, name: str) -> None:
         """Kill it, and let nobody start it again. Does nothing where it is away already."""
         server = self._servers[name]
         if name in server.pids:
-            self.kill(name)
+            await self.kill(name)
         await self._in_thread(server.stop())
 
     async def bring_back(self, name: str) -> None:
         """Returns when it takes commands. Does nothing where it is there."""
         await self._in_thread(self._servers[name].start())
+
+    async def flush_broker(self) -> None:
+        client = redis.from_url(self.redis_url)
+        await client.flushall()
+        await client.aclose()
 
     def _url(self, database: str) -> str:
         return urlunsplit(urlsplit(self._postgres_url)._replace(path=f"/{database}"))
