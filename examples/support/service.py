@@ -76,9 +76,9 @@ service = AgentService(
     version="1",
     limits=Limits(steps=6, step_seconds=60, total_seconds=180, cost_usd="0.10"),
     tools={
-        "find_order": ToolPolicy(effect="read", seconds=5, retries=2, fallback="cached"),
+        "find_order": ToolPolicy(effect="read", seconds=5, retries=2),
         "list_orders": ToolPolicy(effect="read", seconds=5, retries=2),
-        "search_help": ToolPolicy(effect="read", seconds=5, retries=2, fallback="skip"),
+        "search_help": ToolPolicy(effect="read", seconds=5, retries=2),
         "change_address": ToolPolicy(effect="idempotent", seconds=10, retries=1),
         "refund_order": ToolPolicy(effect="once", seconds=20),  # never twice, whatever crashes
     },

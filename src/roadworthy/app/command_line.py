@@ -65,7 +65,10 @@ def worker(targets: Targets, health_port: HealthPort = 8081) -> None:
 
 @cli.command()
 def upkeep(targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET...]")] = None) -> None:
-    """Run the duties: rescue tasks of dead workers, release retries, expire, refill. Several may run at once."""
+    """Run the duties: rescue tasks of dead workers, release retries, expire, refill. Several may run at once.
+
+    Duties are the same for every agent: targets may be named as for the other commands, and are not loaded.
+    """
     from roadworthy.app.processes import run_upkeep
 
     run_upkeep()
@@ -99,8 +102,8 @@ def simulate_provider(
     fail: Annotated[
         list[str] | None,
         typer.Option(
-            help="A fault: KIND[:PROBABILITY][@REQUEST][/MODEL], KIND being a status from 400 to 599, overloaded, "
-            "refused, hang, cut, malformed or error-event; may be given several times."
+            help="A fault: KIND\\[:PROBABILITY]\\[@REQUEST]\\[/MODEL], KIND being a status from 400 to 599, "
+            "overloaded, refused, hang, cut, malformed or error-event; may be given several times."
         ),
     ] = None,
     script: Annotated[str | None, typer.Option(help="A JSON file of replies and tool calls.", metavar="FILE")] = None,

@@ -21,6 +21,7 @@ from roadworthy.app.logging import configure_logging
 from roadworthy.app.settings import EMBEDDED, Settings, read_settings
 from roadworthy.app.stores import Addresses, Stores, addresses, migrated, open_stores
 from roadworthy.app.targets import load_targets
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.core.insight.follow_task import FollowTask
@@ -28,7 +29,6 @@ from roadworthy.core.insight.followers import Followers
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
-from roadworthy.core.intake.announce import Announcer
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
@@ -135,18 +135,23 @@ async def _opened(stack: AsyncExitStack, settings: Settings) -> tuple[Addresses,
 async def _take_over(stores: Stores, settings: Settings) -> None:
     """Nobody else can be working on this database: what was running when it stopped is taken over at once."""
     await stores.registry.end_all_leases()
-    publisher = EventPublisher(stores.event_log)
-    ports = UpkeepPorts(stores.upkeep, stores.queue, publisher)
+    publisher, announcer = _announcing(stores)
+    ports = UpkeepPorts(stores.upkeep, announcer)
     while await RescueExpiredLeases(settings.lease_seconds, settings.max_retries).rescue(ports):
         pass
+    await announcer.close()
     await publisher.close()
+
+
+def _announcing(stores: Stores) -> tuple[EventPublisher, Announcer]:
+    publisher = EventPublisher(stores.event_log)
+    return publisher, Announcer(stores.queue, publisher, stores.cancel_signals)
 
 
 @asynccontextmanager
 async def _api_running(stores: Stores, served: Mapping[str, Served], listener: socket.socket) -> AsyncGenerator[None]:
     clock = SystemClock()
-    publisher = EventPublisher(stores.event_log)
-    announcer = Announcer(stores.queue, publisher, stores.cancel_signals)
+    publisher, announcer = _announcing(stores)
     intake = Intake([one.service for one in served.values()], stores.tasks, announcer)
     followers = Followers(stores.tasks, clock)
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
@@ -168,15 +173,17 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
 
 @asynccontextmanager
 async def _upkeep_running(stores: Stores, settings: Settings) -> AsyncGenerator[None]:
-    publisher = EventPublisher(stores.event_log)
+    publisher, announcer = _announcing(stores)
     duties = all_duties(settings.lease_seconds, settings.max_retries)
-    ports = UpkeepPorts(stores.upkeep, stores.queue, publisher)
-    upkeep = Upkeep(duties, stores.schedule, ports, pause_seconds=settings.lease_seconds)
+    upkeep = Upkeep(
+        duties, stores.schedule, UpkeepPorts(stores.upkeep, announcer), pause_seconds=settings.lease_seconds
+    )
     upkeep.start()
     try:
         yield
     finally:
         await upkeep.stop()
+        await announcer.close()
         await publisher.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -109,12 +110,14 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
 
 
 async def migrated(where: Addresses) -> None:
-    """Bring the database to this release, waiting for it while it is not there yet."""
-    async with asyncio.timeout(MIGRATION_WAIT_SECONDS):
-        while True:
-            try:
-                await migrate(where.database_url)
-                return
-            except StoreUnavailable as error:
-                log.warning("waiting_for_the_store", reason=error.message)
-                await asyncio.sleep(1)
+    """Bring the database to this release; StoreUnavailable when it is not there within a minute."""
+    give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
+    while True:
+        try:
+            await migrate(where.database_url)
+            return
+        except StoreUnavailable as error:
+            if time.monotonic() > give_up:
+                raise
+            log.warning("waiting_for_the_store", reason=error.message)
+            await asyncio.sleep(1)

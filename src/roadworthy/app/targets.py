@@ -11,10 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import structlog
+
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.domain.errors import TargetNotLoadable
 from roadworthy.domain.service import AgentService
 from roadworthy.frameworks import runner_for
+
+log = structlog.get_logger()
 
 
 def load_targets(targets: Sequence[str]) -> dict[str, Served]:
@@ -26,8 +30,17 @@ def load_targets(targets: Sequence[str]) -> dict[str, Served]:
                 raise TargetNotLoadable(
                     f"two agents are called {service.name!r} in version {service.version!r}; give one another name"
                 )
+            _say_what_has_no_effect_yet(service)
             served[service.lane] = Served(service, runner_for(service))
     return served
+
+
+def _say_what_has_no_effect_yet(service: AgentService) -> None:
+    declared = [f"tools[{name!r}].fallback" for name, policy in service.tools.items() if policy.fallback]
+    if service.models is not None:
+        declared.append("models")
+    if declared:
+        log.warning("declared_without_effect", service=service.name, declared=declared)
 
 
 def services_of(target: str) -> list[AgentService]:

@@ -16,6 +16,7 @@ from roadworthy.domain.errors import (
     Fenced,
     JournalMismatch,
     LimitReached,
+    NotKeepable,
     StoreUnavailable,
     TaskInterruption,
 )
@@ -77,8 +78,7 @@ class Attempt:
         self._publisher = publisher
         self._entries: dict[str, JournalEntry] = {}
         self._unwritten: list[Draft] = []
-        self._chain = b""
-        self._siblings = 0
+        self._chain = 0
         self._tries = (-1, 0)
         self._text: TextStream | None = None
 
@@ -120,23 +120,14 @@ class Attempt:
         return sorted(self._entries.values(), key=lambda entry: entry.sequence)
 
     def chain(self) -> str:
-        """A hash over everything before the next model call, however parallel tools were ordered."""
-        link = blake2b(self._chain, digest_size=12)
-        link.update(self._siblings.to_bytes(8))
-        return link.hexdigest()
+        """A hash over everything that was done before now, in whatever order calls at the same time came back."""
+        return f"{self._chain:016x}"
 
     def link(self, draft: Draft | JournalEntry) -> None:
         """Make an entry part of the chain."""
         digest = blake2b(draft.key.encode(), digest_size=8)
         digest.update(draft.payload)
-        match draft.kind:
-            case EntryKind.MODEL:
-                self._chain = self.chain().encode() + digest.digest()
-                self._siblings = 0
-            case EntryKind.TOOL:
-                self._siblings ^= int.from_bytes(digest.digest())
-            case EntryKind.INPUT | EntryKind.STARTED:
-                pass
+        self._chain ^= int.from_bytes(digest.digest())
 
     def check_replay(self, entry: JournalEntry, name: str, expected: str) -> None:
         """JournalMismatch unless the entry was written by code that did the same up to here."""
@@ -163,6 +154,13 @@ class Attempt:
             steps=before.steps + 1,
         )
         self._last_pieces = detail["pieces"] or self._last_pieces
+
+    def recount(self) -> None:
+        """Count again from the whole journal, also what this attempt did not come to replay."""
+        self.usage = Usage()
+        for entry in self.entries():
+            if entry.kind in (EntryKind.MODEL, EntryKind.TOOL):
+                self.count(entry.kind, entry.detail)
 
     @property
     def partial_text(self) -> str:
@@ -207,7 +205,7 @@ class Attempt:
                 case Refused():
                     raise Fenced
                 case NotStorable(message):
-                    raise LimitReached(message)
+                    raise NotKeepable(message)
 
     def _publish(self, drafts: Sequence[Draft], sequences: Sequence[int]) -> None:
         events: list[Event] = []

@@ -24,6 +24,7 @@ RoadworthyError
 │   └── JournalMismatch             the code no longer does what its journal says
 ├── ModelCallFailed             the provider's answer, translated
 ├── ToolCallFailed
+├── NotKeepable                 a reply or result that the store can't keep
 ├── TargetNotLoadable           `module:attribute` can't be imported or isn't an agent
 ├── SettingsInvalid
 └── EmbeddedServerError
@@ -193,6 +194,12 @@ class ToolCallFailed(RoadworthyError):
     """A tool raised an error."""
 
     code = "tool_call_failed"
+
+
+class NotKeepable(RoadworthyError):
+    """A reply or result can't be kept in the store."""
+
+    code = "not_keepable"
 
 
 class TargetNotLoadable(RoadworthyError):

@@ -21,6 +21,7 @@ from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
+from roadworthy.frameworks.provider_errors import is_retryable, retry_after
 from roadworthy.frameworks.wire_reply import calls_in, text_in, usage_in
 
 Result = TypeVar("Result")
@@ -48,16 +49,20 @@ class TaskContext:
         """What `call` returns; after a crash it is taken from the journal instead of calling again.
 
         `call` gets a function for text as it streams. It returns JSON types; of a reply in the shape of OpenAI's
-        chat completions or Anthropic's messages the text, tool calls and usage are recognised. Connection errors and
-        time-outs are tried again later, everything else that `call` raises ends the task.
+        chat completions or Anthropic's messages the text, tool calls and usage are recognised. Broken
+        connections, time-outs and a provider's limits and failures (429, 5xx) are tried again later, everything else
+        that `call` raises ends the task.
         """
         fresh: list[Result] = []
 
         async def do(stream: TextStream) -> ModelReply:
             try:
                 reply = await call(lambda text: stream(EventKind.TEXT, text))
-            except (ConnectionError, TimeoutError) as error:
-                raise ModelCallFailed(f"the model {name!r} did not answer: {error}", retryable=True) from error
+            except Exception as error:
+                if not is_retryable(error):
+                    raise
+                message = f"the model {name!r} did not answer: {error}"
+                raise ModelCallFailed(message, retryable=True, retry_after=retry_after(error)) from error
             fresh.append(reply)
             usage = usage_in(reply)
             payload = _encoded(reply, f"the reply of the model {name!r}")

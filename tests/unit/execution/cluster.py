@@ -97,7 +97,7 @@ class Cluster:
 
     async def until(self, task: Task, wanted: Callable[[Task], bool]) -> Task:
         async with asyncio.timeout(10):
-            while not wanted(found := await self.find(task)):
+            while not wanted(found := await self.find(task)):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return found
 

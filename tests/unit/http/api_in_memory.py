@@ -15,7 +15,7 @@ from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
-from roadworthy.core.intake.announce import Announcer
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService

@@ -13,7 +13,7 @@ from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
 from roadworthy.core.insight.change_record import change_record
 from roadworthy.core.intake.admit import Intake
-from roadworthy.core.intake.announce import Announcer
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.intake.submission import Submission
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (

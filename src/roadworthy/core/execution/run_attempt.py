@@ -85,6 +85,8 @@ class RunningAttempt:
     async def execute(self) -> Settled | None:
         """Run the attempt and settle it; None where there was nothing that it may write."""
         end = await self._ended()
+        if isinstance(end, Exception):
+            self.attempt.recount()
         verdict = decide(end, self._facts())
         if verdict is None:
             return None

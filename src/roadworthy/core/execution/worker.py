@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
-from roadworthy.core.insight.change_record import change_record
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
     BrokerUnavailable,
@@ -26,7 +26,7 @@ from roadworthy.domain.errors import (
 )
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.lease import Lease
-from roadworthy.domain.task import Claimed, Task, TaskStatus
+from roadworthy.domain.task import Claimed
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
@@ -72,7 +72,7 @@ class Worker:
         self._publisher = EventPublisher(ports.event_log)
         self._append = CommittedTogether(ports.journal.append)
         self._settle = CommittedTogether(ports.tasks.settle)
-        self._tickets: set[asyncio.Task[None]] = set()
+        self._announcer = Announcer(ports.queue, self._publisher, ports.cancel_signals)
         self._attempt_ports = AttemptPorts(
             ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
         )
@@ -99,7 +99,7 @@ class Worker:
                 for one, lease in claimed:
                     self._start(one, lease)
                 if len(claimed) == free:
-                    self._post_tickets({one.task.lane for one, _ in claimed})
+                    self._announcer.wake({one.task.lane for one, _ in claimed})
                 else:
                     await self._wait_for_work()
             await self._hand_over()
@@ -112,13 +112,18 @@ class Worker:
         log.info("worker_started", lanes=list(self._lanes), concurrency=self._settings.concurrency)
         try:
             yield
+        except BaseException:
+            for _, task in self._running.values():
+                task.cancel()
+            raise
         finally:
             signals.cancel()
             await self._stop_running()
             await self._append.close()
             await self._settle.close()
+            await self._announcer.close()
             await self._publisher.close()
-            await asyncio.gather(*self._tickets, signals, return_exceptions=True)
+            await asyncio.gather(signals, return_exceptions=True)
             await self._heartbeat.stop()
             self.watchdog.stop()
             log.info("worker_stopped")
@@ -162,20 +167,11 @@ class Worker:
                 future.cancel()
             await asyncio.gather(drained, wanted, return_exceptions=True)
 
-    def _post_tickets(self, lanes: set[str]) -> None:
-        async def post() -> None:
-            with suppress(BrokerUnavailable):
-                await self._ports.queue.post(lanes)
-
-        posting = asyncio.create_task(post())
-        self._tickets.add(posting)
-        posting.add_done_callback(self._tickets.discard)
-
     # Running
 
     def _start(self, claimed: Claimed, lease: Lease) -> None:
         running = RunningAttempt(claimed, self._served[claimed.task.lane], lease, self._attempt_ports)
-        self._publisher.publish(change_record(claimed.task))
+        self._announcer.changed(claimed.task)
         task = asyncio.create_task(self._execute(running))
         self._running[claimed.task.id] = (running, task)
         if self._draining.is_set():
@@ -186,19 +182,15 @@ class Worker:
         try:
             settled = await running.execute()
             if settled is not None:
-                self._announce([settled.task, *([settled.released] if settled.released else [])])
+                for changed in (settled.task, settled.released):
+                    if changed is not None:
+                        self._announcer.changed(changed)
         except Exception:
             log.exception("attempt_crashed", task_id=str(task.id))
         finally:
             if self._running.get(task.id, (None,))[0] is running:
                 del self._running[task.id]
             self._slot_free.set()
-
-    def _announce(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            self._publisher.publish(change_record(task))
-        if lanes := {task.lane for task in tasks if task.status is TaskStatus.QUEUED}:
-            self._post_tickets(lanes)
 
     # Interrupting
 

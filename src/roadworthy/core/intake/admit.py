@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
-from roadworthy.core.intake.announce import Announcer
 from roadworthy.core.intake.submission import Submission
 from roadworthy.domain.errors import IdempotencyKeyReused, InvalidRequest, NotFound, SessionBusy, UnknownAgent
 from roadworthy.domain.ids import TaskId, new_id

@@ -41,6 +41,8 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
     key, chain = f"m{attempt.steps}", attempt.chain()
     if entry := attempt.replayed(key):
         attempt.check_replay(entry, "chain", chain)
+        # Calls that were made at the same time saw the same chain: all of them start before the first one is linked.
+        await asyncio.sleep(0)
         attempt.count(entry.kind, entry.detail)
         attempt.link(entry)
         return entry.payload

@@ -15,5 +15,5 @@ class ExpireTasks:
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         tasks = await ports.tasks.expire_tasks(BATCH)
-        await ports.announce(tasks)
+        ports.announce(tasks)
         return len(tasks)

@@ -14,6 +14,6 @@ class RefillTickets:
     every_seconds: float = 2.0
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
-        lanes = set(await ports.tasks.lanes_with_work())
-        await ports.wake(lanes)
+        lanes = await ports.tasks.lanes_with_work()
+        ports.announcer.wake(lanes)
         return len(lanes)

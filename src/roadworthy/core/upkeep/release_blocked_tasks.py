@@ -15,5 +15,5 @@ class ReleaseBlockedTasks:
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         tasks = await ports.tasks.release_blocked_tasks(BATCH)
-        await ports.announce(tasks)
+        ports.announce(tasks)
         return len(tasks)

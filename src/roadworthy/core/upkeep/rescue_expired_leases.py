@@ -28,5 +28,5 @@ class RescueExpiredLeases:
 
     async def rescue(self, ports: UpkeepPorts) -> int:
         tasks = await ports.tasks.rescue_expired_leases(self.max_retries, BATCH)
-        await ports.announce(tasks)
+        ports.announce(tasks)
         return len(tasks)

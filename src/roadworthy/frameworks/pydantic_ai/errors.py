@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pydantic_ai import exceptions as pai
 
 from roadworthy.domain.errors import ModelCallFailed
+from roadworthy.frameworks.provider_errors import is_retryable
 
 RETRYABLE = (
     pai.ModelRateLimitError,
@@ -14,13 +13,8 @@ RETRYABLE = (
     pai.ModelServerError,
     pai.ModelConnectionError,
     pai.ModelRequestTimeout,
-    ConnectionError,
-    TimeoutError,
-    asyncio.IncompleteReadError,
 )
 """Everything else that a provider says about a request would be said again."""
-
-_TRANSPORTS = ("openai", "anthropic", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "h11", "json", "ssl")
 
 
 def translated(error: Exception, model: str) -> Exception:
@@ -29,6 +23,6 @@ def translated(error: Exception, model: str) -> Exception:
         retryable = isinstance(error, RETRYABLE)
         message = f"the model {model!r} failed: {error}"
         return ModelCallFailed(message, retryable=retryable, retry_after=error.retry_after)
-    if isinstance(error, RETRYABLE) or type(error).__module__.partition(".")[0] in _TRANSPORTS:
+    if is_retryable(error):
         return ModelCallFailed(f"the connection to the model {model!r} broke: {error}", retryable=True)
     return error

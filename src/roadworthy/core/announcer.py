@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextvars import Context
 
 import structlog
@@ -38,7 +39,12 @@ class Announcer:
         """The task's status has changed to what it is now: its readers hear of it, and workers if it is queued."""
         self._publisher.publish(change_record(task))
         if task.status is TaskStatus.QUEUED:
-            self._lanes.add(task.lane)
+            self.wake((task.lane,))
+
+    def wake(self, lanes: Iterable[str]) -> None:
+        """There is work in these lanes."""
+        self._lanes.update(lanes)
+        if self._lanes:
             self._wake_sender()
 
     def cancelled(self, task_id: TaskId) -> None:

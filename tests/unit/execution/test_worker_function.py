@@ -1,0 +1,104 @@
+import asyncio
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from roadworthy import AgentService, ToolPolicy
+from roadworthy.domain.task import TaskStatus
+
+from .cluster import Cluster
+
+
+def completion(text: str) -> dict[str, Any]:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    return {"choices": [{"message": {"role": "assistant", "content": text}}], "usage": usage}
+
+
+async def test_a_plain_function_needs_no_context():
+    async def echo(message: str) -> str:
+        return message.upper()
+
+    service = AgentService(echo)
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.ended(await cluster.submit(service, "hello"))
+    assert orjson.loads(task.output or b"") == "HELLO"
+
+
+async def test_calls_at_the_same_time_are_replayed_in_whatever_order_they_came_back():
+    calls: Counter[str] = Counter()
+    hang = asyncio.Event()
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def ask(name: str, pause: float) -> str:
+            async def call(_: Any) -> dict[str, Any]:
+                calls[name] += 1
+                await asyncio.sleep(pause)
+                return completion(name)
+
+            return (await ctx.model(name, call))["choices"][0]["message"]["content"]
+
+        async def last(_: Any) -> dict[str, Any]:
+            calls["last"] += 1
+            if calls["last"] == 1:
+                hang.set()
+                await asyncio.Event().wait()
+            return completion("end")
+
+        both = await asyncio.gather(ask("slow", 0.03), ask("quick", 0))
+        await ctx.model("last", last)
+        return " ".join(both)
+
+    service = AgentService(reply)
+    cluster = Cluster()
+    first = asyncio.create_task(cluster.worker(service).run())
+    task = await cluster.submit(service)
+    await hang.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await cluster.upkeep.rescue_expired_leases(3, 10)
+    async with cluster.working(service):
+        task = await cluster.ended(task)
+    assert task.status is TaskStatus.SUCCEEDED, task.reason
+    assert orjson.loads(task.output or b"") == "slow quick"
+    assert calls == {"slow": 1, "quick": 1, "last": 2}
+    assert (task.usage.model_calls, task.usage.input_tokens) == (3, 9)
+
+
+async def test_a_broken_connection_is_tried_again_and_a_refusal_is_not():
+    class Refused(Exception):
+        status_code = 400
+
+    async def flaky(ctx: Any, message: str) -> str:
+        async def call(_: Any) -> str:
+            raise ConnectionResetError("gone") if message == "break" else Refused("no such model")
+
+        return await ctx.model("m", call)
+
+    service = AgentService(flaky)
+    cluster = Cluster()
+    async with cluster.working(service):
+        broken, refused = await cluster.submit(service, "break"), await cluster.submit(service, "refuse")
+        refused = await cluster.ended(refused)
+        broken = await cluster.until(broken, lambda found: found.failures == 1)
+    assert refused.status is TaskStatus.DEAD
+    assert "no such model" in (refused.reason or "")
+    assert broken.status is TaskStatus.QUEUED
+
+
+async def test_a_plain_def_runs_in_a_thread_and_its_result_is_kept():
+    calls: Counter[str] = Counter()
+
+    def add(a: int, b: int) -> int:
+        calls["add"] += 1
+        return a + b
+
+    async def reply(ctx: Any, message: str) -> int:
+        return await ctx.tool(add, a=2, b=3) + await ctx.tool(add, a=2, b=3)
+
+    service = AgentService(reply, tools={"add": ToolPolicy(effect="read")})
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.ended(await cluster.submit(service))
+    assert (orjson.loads(task.output or b""), calls["add"], task.usage.tool_calls) == (10, 2, 2)
