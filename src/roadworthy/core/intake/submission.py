@@ -37,7 +37,8 @@ class Submission:
 
     def digest(self) -> bytes:
         """The same for two requests that ask for the same."""
-        parts = (self.agent, self.input, self.session_id, self.metadata.decode(), self.limits, self.on_busy)
+        metadata = orjson.loads(self.metadata)
+        parts = (self.agent, self.input, self.session_id, metadata, self.limits, self.on_busy)
         return sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
 
 

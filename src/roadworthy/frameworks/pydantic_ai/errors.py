@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
+
 from pydantic_ai import exceptions as pai
 
 from roadworthy.domain.errors import ModelCallFailed
@@ -16,11 +18,14 @@ RETRYABLE = (
 )
 """Everything else that a provider says about a request would be said again."""
 
+_UNREADABLE = (JSONDecodeError, UnicodeDecodeError)
+"""Causes of an error without a category: the answer arrived damaged, or a gateway answered in the provider's place."""
+
 
 def translated(error: Exception, model: str) -> Exception:
     """A ModelCallFailed for what went wrong between us and the provider, everything else as it is."""
     if isinstance(error, pai.ModelAPIError):
-        retryable = isinstance(error, RETRYABLE)
+        retryable = isinstance(error, RETRYABLE) or isinstance(error.__cause__, _UNREADABLE)
         message = f"the model {model!r} failed: {error}"
         return ModelCallFailed(message, retryable=retryable, retry_after=error.retry_after)
     if is_retryable(error):
