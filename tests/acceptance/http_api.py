@@ -168,7 +168,8 @@ class TaskStream(Watched):
         async with late:
             await late.until_done()
         assert self._durable() == late._durable()
-        assert self._texts() == late._texts()
+        # Text of a step that never came to its end is kept in the output, and in no step.
+        assert self._texts()[:-1] == late._texts()[:-1]
         return done.data
 
     def present_state(self) -> str:
