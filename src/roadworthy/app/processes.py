@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import anyio.to_thread
 import structlog
@@ -18,6 +16,7 @@ from starlette.routing import Router
 from roadworthy.app.clock import SystemClock
 from roadworthy.app.http_server import http_server, is_loopback, listening_socket
 from roadworthy.app.logging import configure_logging
+from roadworthy.app.run_process import run_process
 from roadworthy.app.settings import EMBEDDED, Settings, read_settings
 from roadworthy.app.stores import Addresses, Stores, addresses, migrated, open_stores
 from roadworthy.app.targets import load_targets
@@ -45,7 +44,7 @@ def run_serve(targets: Sequence[str], host: str, port: int) -> None:
     settings = _ready(host)
     served = load_targets(targets)
     with listening_socket(host, port) as listener:
-        _run(lambda stop: _serve(settings, served, listener, stop))
+        run_process(lambda stop: _serve(settings, served, listener, stop))
 
 
 def run_api(targets: Sequence[str], host: str, port: int) -> None:
@@ -53,20 +52,20 @@ def run_api(targets: Sequence[str], host: str, port: int) -> None:
     _needs_shared_stores(settings, "api")
     served = load_targets(targets)
     with listening_socket(host, port) as listener:
-        _run(lambda stop: _api(settings, served, listener, stop))
+        run_process(lambda stop: _api(settings, served, listener, stop))
 
 
 def run_worker(targets: Sequence[str], health_port: int) -> None:
     settings = _ready(None)
     _needs_shared_stores(settings, "worker")
     served = load_targets(targets)
-    _run(lambda stop: _worker(settings, served, health_port, stop))
+    run_process(lambda stop: _worker(settings, served, health_port, stop))
 
 
 def run_upkeep() -> None:
     settings = _ready(None)
     _needs_shared_stores(settings, "upkeep")
-    _run(lambda stop: _upkeep(settings, stop))
+    run_process(lambda stop: _upkeep(settings, stop))
 
 
 def run_migrate() -> None:
@@ -77,7 +76,7 @@ def run_migrate() -> None:
             await migrated(where)
         log.info("migrated")
 
-    _run(bring)
+    run_process(bring)
 
 
 async def _serve(
@@ -256,28 +255,3 @@ def _announce(listener: socket.socket, served: Mapping[str, Served]) -> None:
     names = ", ".join(sorted(served))
     sys.stdout.write(f"Roadworthy serves {names} on {url}\nTalk to it: roadworthy chat --url {url}\n")
     sys.stdout.flush()
-
-
-def _run(process: Callable[[asyncio.Event], Awaitable[Any]]) -> None:
-    """Run until the process ends or SIGINT or SIGTERM comes; a second signal ends it without waiting."""
-
-    async def main() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        this = asyncio.current_task()
-
-        def ask() -> None:
-            if stop.is_set() and this is not None:
-                this.cancel()
-            stop.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ask)
-        await process(stop)
-
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main())
-    else:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main())
