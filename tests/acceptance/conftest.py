@@ -82,7 +82,7 @@ async def bare_deployment(
                 request.node.add_report_section("teardown", process.name, "\n".join(process.output + process.errors))
             await servers.bring_back("postgres")
             await servers.bring_back("valkey")
-            await servers.drop_database(database_url)
+            await servers.drop_database(deployment.database_url)
 
 
 @pytest.fixture

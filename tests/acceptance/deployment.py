@@ -87,6 +87,12 @@ class Deployment:
         await upkeep.until_logged("upkeep_started")
         return upkeep
 
+    async def use_empty_database(self) -> None:
+        """Instead of one that was brought to this release."""
+        await self.servers.drop_database(self.database_url)
+        self.database_url = await self.servers.new_database(migrated=False)
+        self.settings["ROADWORTHY_DATABASE_URL"] = self.database_url
+
     async def fetch(self, query: str, *values: object) -> list[Any]:
         connection = await asyncpg.connect(self.database_url)
         try:

@@ -124,6 +124,10 @@ class TaskStream(Watched):
         outcome = (await asyncio.gather(self._reading, return_exceptions=True))[0]
         assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
 
+    def use_only(self, api: Api) -> None:
+        """For whatever comes now."""
+        self._apis = [api]
+
     @property
     def cursor(self) -> int:
         return self.seen[-1].id if self.seen else self._after
@@ -201,6 +205,7 @@ class TaskStream(Watched):
             while not self.done and self.connections < MOST_CONNECTIONS:
                 api = self._apis[self.connections % len(self._apis)]
                 self.connections += 1
+                self.changed()
                 try:
                     status = await api.events(self.task_id, self.cursor, self._show)
                 except (aiohttp.ClientError, TimeoutError):

@@ -61,11 +61,12 @@ class Servers:
         """Process ids of what belongs to the servers and not to a test."""
         return [pid for server in self._servers.values() for pid in server.pids.values()]
 
-    async def new_database(self) -> str:
-        """The URL of a migrated database without rows."""
+    async def new_database(self, *, migrated: bool = True) -> str:
+        """The URL of a database without rows, or without anything."""
         self._databases += 1
         name = f"test_{self._databases}"
-        await self._execute(f"create database {name} template {_TEMPLATE} strategy file_copy")
+        template = _TEMPLATE if migrated else "template0"
+        await self._execute(f"create database {name} template {template} strategy file_copy")
         return self._url(name)
 
     async def drop_database(self, url: str) -> None:

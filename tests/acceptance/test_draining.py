@@ -116,3 +116,18 @@ async def test_while_a_call_that_must_happen_only_once_is_marked_as_started(
         await stream.check()
     assert [call.pid for call in deployment.tools.calls] == [worker.pid]
     assert await deployment.journal(task["id"]) == [("input", 1), ("m1", 1), ("s1", 1), ("t1", 1), ("m2", 2)]
+
+
+@AGENTS
+async def test_a_thread_that_never_comes_back_keeps_no_worker_from_ending(deployment: Deployment, agent: str) -> None:
+    deployment.provider.control(script=[calls("count_stock"), LONG])
+    deployment.tools.hold("count_stock")
+    worker = await deployment.start_worker(drain_seconds="0.1")
+    task = await deployment.api.submit(agent, "Count.")
+    async with deployment.api.follow(task["id"]) as stream:
+        await deployment.tools.until_called("count_stock")
+        assert await worker.terminate() == 0
+        deployment.tools.release()
+        await deployment.start_worker()
+        await stream.check()
+    assert await deployment.failures(task["id"]) == 0
