@@ -18,6 +18,8 @@ MOST_THREADS = 10_000
 """For tools that are plain functions: as many as a worker may run tasks. A thread is made when there is no idle one;
 asyncio's own limit, four more than processors, would let a few slow tools hold up all the others."""
 _LAST_SECONDS = 1.0
+_INTERRUPTED = 130
+"""As a shell says it of a command that Ctrl-C ended."""
 
 
 def run_process(process: Callable[[asyncio.Event], Awaitable[Any]]) -> None:
@@ -42,9 +44,15 @@ def run_process(process: Callable[[asyncio.Event], Awaitable[Any]]) -> None:
         await process(stop)
 
     with asyncio.Runner(loop_factory=_new_event_loop()) as runner:
-        runner.run(main())
+        code = 0
+        try:
+            runner.run(main())
+        except asyncio.CancelledError:
+            code = _INTERRUPTED
         executor.shutdown(wait=False, cancel_futures=True)
-        _leave_threads_behind()
+        _leave_threads_behind(code)
+    if code:
+        raise SystemExit(code)
 
 
 def _new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -55,7 +63,7 @@ def _new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _leave_threads_behind() -> None:
+def _leave_threads_behind(code: int) -> None:
     """End here if a thread hangs: the interpreter would wait for it, and a drained worker would never end."""
     threads = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
     deadline = time.monotonic() + _LAST_SECONDS
@@ -65,4 +73,4 @@ def _leave_threads_behind() -> None:
         structlog.get_logger().warning("threads_left_behind", threads=hanging)
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code)
