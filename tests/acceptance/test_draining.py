@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import pytest
 
@@ -131,3 +132,20 @@ async def test_a_thread_that_never_comes_back_keeps_no_worker_from_ending(deploy
         await deployment.start_worker()
         await stream.check()
     assert await deployment.failures(task["id"]) == 0
+
+
+@AGENTS
+async def test_a_second_signal_ends_it_without_waiting(deployment: Deployment, agent: str) -> None:
+    deployment.provider.control(script=[calls("count_stock"), LONG])
+    deployment.tools.hold("count_stock")
+    worker = await deployment.start_worker(drain_seconds="60")
+    task = await deployment.api.submit(agent, "Count.")
+    async with deployment.api.follow(task["id"]) as stream:
+        await deployment.tools.until_called("count_stock")
+        worker.send(signal.SIGTERM)
+        await worker.until_logged("worker_draining")
+        assert await worker.terminate() == 130
+        assert not [line for line in worker.errors if "Traceback" in line]
+        deployment.tools.release()
+        await deployment.start_worker()
+        await stream.check()
