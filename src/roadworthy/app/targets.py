@@ -91,7 +91,7 @@ def _module(place: str, target: str) -> ModuleType:
     except ModuleNotFoundError as error:
         advice = f"; `{place}.py:…` names a file" if Path(f"{place}.py").exists() else ""
         raise TargetNotLoadable(f"{target} can't be imported: {error}{advice}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TargetNotLoadable(f"importing {target} raised {type(error).__name__}: {error}") from error
 
 
