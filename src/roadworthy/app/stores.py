@@ -110,7 +110,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
 
 
 async def migrated(where: Addresses) -> None:
-    """Bring the database to this release; StoreUnavailable when it is not there within a minute."""
+    """Bring the database to this release, waiting for it while it is not there yet; StoreUnavailable after a minute."""
     give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
     while True:
         try:

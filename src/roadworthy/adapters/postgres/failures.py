@@ -78,8 +78,8 @@ def in_our_words(error: Exception) -> Exception:
 
 
 def when_connecting(error: Exception) -> Exception:
-    """SettingsInvalid for what will not go away by waiting."""
-    if isinstance(error, _REFUSED):
+    """SettingsInvalid for what will not go away by waiting; a ValueError is about the URL."""
+    if isinstance(error, (*_REFUSED, ValueError)):
         return SettingsInvalid(f"ROADWORTHY_DATABASE_URL can't be used: {error}.")
     return in_our_words(error)
 
