@@ -65,6 +65,7 @@ def become(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     sys.argv = ["roadworthy", *request["start"]]
+    sys.modules["__main__"].__package__ = None  # or the usage would say `python -m`
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Servers:
         name = f"test_{self._databases}"
         template = _TEMPLATE if migrated else "template0"
         await self._execute(f"create database {name} template {template} strategy file_copy")
-        return self._url(name)
+        return self.url_of(name)
 
     async def drop_database(self, url: str) -> None:
         await self._execute(f"drop database {urlsplit(url).path[1:]} with (force)")
@@ -106,15 +106,15 @@ class Servers:
         await client.flushall()
         await client.aclose()
 
-    def _url(self, database: str) -> str:
+    def url_of(self, database: str) -> str:
         return urlunsplit(urlsplit(self._postgres_url)._replace(path=f"/{database}"))
 
     async def _prepare(self) -> None:
         await self._execute("alter system set fsync = off")
         await self._execute("select pg_reload_conf()")
         await self._execute(f"create database {_TEMPLATE}")
-        await migrate(self._url(_TEMPLATE))
-        connection = await asyncpg.connect(self._url(_TEMPLATE))
+        await migrate(self.url_of(_TEMPLATE))
+        connection = await asyncpg.connect(self.url_of(_TEMPLATE))
         await connection.execute(MAKE_GATES)
         await connection.close()
 
