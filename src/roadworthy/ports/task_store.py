@@ -99,6 +99,13 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
+        """What the worker holds besides the tasks it knows of: claims whose answer it never got.
+
+        Changes nothing; a task that it has just been claiming may be among them.
+        """
+        ...
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
         """End attempts: status, result, usage, messages, and the release of the session's next task at once.
 

@@ -11,6 +11,7 @@ from typing import Any
 from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
+from roadworthy.adapters.memory.faults import Faults
 from roadworthy.adapters.memory.journal import MemoryJournal
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
@@ -42,8 +43,8 @@ class WallClock:
 class Cluster:
     """Stores that stay while workers come and go."""
 
-    def __init__(self) -> None:
-        self.database = MemoryDatabase(WallClock())
+    def __init__(self, faults: Faults | None = None) -> None:
+        self.database = MemoryDatabase(WallClock(), faults)
         self.broker = MemoryBroker(WallClock())
         self.tasks = MemoryTaskStore(self.database)
         self.journal = MemoryJournal(self.database)

@@ -51,6 +51,9 @@ class MemoryTaskStore:
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         return await self._database.run("task_store.claim", lambda: self._claim(worker_id, lanes, limit))
 
+    async def claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
+        return await self._database.run("task_store.claimed_by", lambda: self._claimed_by(worker_id, known))
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
         for settlement in settlements:
             check_transition(TaskStatus.RUNNING, settlement.status)
@@ -132,9 +135,16 @@ class MemoryTaskStore:
             row.worker_id = worker_id
             database.change(row, TaskStatus.RUNNING)
             row.started_at = row.started_at or database.now()
-            turns = len(database.sessions[row.new.session_id].turns)
-            claimed.append(Claimed(row.task(), row.claim_token, turns))
+            claimed.append(self._claimed(row, row.claim_token))
         return claimed
+
+    def _claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
+        running = self._database.with_status(TaskStatus.RUNNING)
+        held = [row for row in running if row.worker_id == worker_id and row.id not in known]
+        return [self._claimed(row, row.claim_token) for row in held if row.claim_token is not None]
+
+    def _claimed(self, row: TaskRow, claim_token: UUID) -> Claimed:
+        return Claimed(row.task(), claim_token, len(self._database.sessions[row.new.session_id].turns))
 
     def _settle(self, settlement: Settlement) -> Settled | SettleRefused:
         database = self._database

@@ -42,6 +42,11 @@ class PostgresTaskStore:
         return [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
 
     @translated
+    async def claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
+        found = await self._pool.fetch(self._queries["claimed_by"], worker_id, list(known))
+        return [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
+
+    @translated
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
         for settlement in settlements:
             check_transition(TaskStatus.RUNNING, settlement.status)

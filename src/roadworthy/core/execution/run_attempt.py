@@ -95,6 +95,22 @@ class RunningAttempt:
         outcome = await self._settle(self._settlement(verdict))
         return outcome if isinstance(outcome, Settled) else None
 
+    async def give_up(self, error: Exception) -> Settled | None:
+        """End the task `dead` after an error of our own: nothing else would ever end it while this worker lives."""
+        reason = f"Roadworthy failed at this task ({type(error).__name__}: {error}); its log says where"
+        outcome = await self._settle(
+            Settlement(
+                fence=self._claimed.fence,
+                session_id=self._claimed.task.session_id,
+                status=TaskStatus.DEAD,
+                reason=reason,
+                error=orjson.dumps({"code": "internal_error", "message": reason}),
+                counts_as_failure=True,
+                running_seconds=time.monotonic() - self._started,
+            )
+        )
+        return outcome if isinstance(outcome, Settled) else None
+
     async def _ended(self) -> Finished | Exception:
         limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
         try:

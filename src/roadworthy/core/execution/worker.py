@@ -68,6 +68,7 @@ class Worker:
         self._lanes = tuple(served)
         self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
         self._slot_free = asyncio.Event()
+        self._claim_in_doubt = False
         self._draining = asyncio.Event()
         self._publisher = EventPublisher(ports.event_log)
         self._append = CommittedTogether(ports.journal.append)
@@ -140,8 +141,16 @@ class Worker:
         if not limit:
             return []
         worker, lease = self._heartbeat.present
+        tasks = self._ports.tasks
         try:
-            claimed = await self._ports.tasks.claim(worker.id, self._lanes, limit)
+            # An answer that got lost would leave its tasks with a worker that does not know of them, for as long as
+            # it lives.
+            if self._claim_in_doubt:
+                claimed = await tasks.claimed_by(worker.id, list(self._running))
+            else:
+                self._claim_in_doubt = True
+                claimed = await tasks.claim(worker.id, self._lanes, limit)
+            self._claim_in_doubt = False
         except StoreUnavailable as error:
             log.warning("claim_failed", reason=error.message)
             await self._unless_draining(asyncio.sleep(0.3 + random.random() / 2))  # noqa: S311
@@ -180,13 +189,17 @@ class Worker:
     async def _execute(self, running: RunningAttempt) -> None:
         task = running.attempt.task
         try:
-            settled = await running.execute()
+            try:
+                settled = await running.execute()
+            except Exception as error:
+                log.exception("attempt_crashed", task_id=str(task.id))
+                settled = await running.give_up(error)
             if settled is not None:
                 for changed in (settled.task, settled.released):
                     if changed is not None:
                         self._announcer.changed(changed)
         except Exception:
-            log.exception("attempt_crashed", task_id=str(task.id))
+            log.exception("attempt_not_settled", task_id=str(task.id))
         finally:
             if self._running.get(task.id, (None,))[0] is running:
                 del self._running[task.id]

@@ -110,6 +110,19 @@ class ClaimContract:
 
 
 class ClaimOrderContract:
+    async def test_a_claim_whose_answer_was_lost_can_be_asked_for(self, stores: Stores):
+        worker_id, other_id = await register(stores), await register(stores)
+        known, lost, of_another, done = [await submit_one(stores) for _ in range(4)]
+        claimed = {
+            one.task.id: one
+            for id, limit in ((worker_id, 2), (other_id, 1), (worker_id, 1))
+            for one in await stores.tasks.claim(id, [LANE], limit)
+        }
+        await settle(stores, claimed[done.id])
+        assert await stores.tasks.claimed_by(worker_id, [known.id]) == [claimed[lost.id]]
+        assert [one.task.id for one in await stores.tasks.claimed_by(other_id, [])] == [of_another.id]
+        assert await stores.tasks.claimed_by(worker_id, [known.id, lost.id]) == []
+
     async def test_older_tasks_of_one_owner_go_first(self, stores: Stores):
         tasks = [await submit_one(stores) for _ in range(5)]
         assert await claim_singly(stores, 5) == [(ALICE.user, task.id) for task in tasks]
