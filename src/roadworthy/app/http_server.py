@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from roadworthy.domain.errors import PortTaken
 
 GRACE_SECONDS = 5
 BACKLOG = 2048
+MOST_HEAD_BYTES = 64 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -39,12 +41,34 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Protocol(HttpToolsProtocol):
+    """Ends connections whose request line and headers don't come to an end."""
+
+    _head_bytes = 0
+    _in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                self.send_400_response(f"Request line and headers are larger than {MOST_HEAD_BYTES // 1024} KiB.")
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+
 @asynccontextmanager
 async def http_server(app: Any, listener: socket.socket) -> AsyncGenerator[None]:
     """Serve `app` on the socket until the context ends; open streams then get a few seconds."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -29,4 +29,6 @@ def configure_logging(level: str, format: str | None) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # One line for every malformed request of whoever comes by is not worth keeping.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

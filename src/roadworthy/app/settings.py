@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -57,7 +58,19 @@ def read_settings() -> Settings:
         value = getattr(settings, name)
         if value != EMBEDDED and value.partition("://")[0] not in schemes:
             raise SettingsInvalid(f"{_name((name,))} must be `embedded` or begin with {schemes[0]}://")
+        if not _is_url(value):
+            raise SettingsInvalid(
+                f"{_name((name,))} is not a URL; percent-encode special characters of the password, like %2F for /"
+            )
     return settings
+
+
+def _is_url(value: str) -> bool:
+    try:
+        urlsplit(value).port  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 def _name(location: tuple[int | str, ...]) -> str:

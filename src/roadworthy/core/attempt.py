@@ -33,6 +33,7 @@ from roadworthy.domain.event import (
     text_end_of,
 )
 from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEntry, NotStorable, Refused
+from roadworthy.domain.keepable import check_keepable
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Usage
@@ -183,7 +184,7 @@ class Attempt:
             raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
         drafts, self._unwritten = [*self._unwritten, draft], []
         fence = self.claimed.fence
-        writes = [EntryWrite(fence, d.key, d.kind, d.payload, orjson.dumps(d.detail)) for d in drafts]
+        writes = [EntryWrite(fence, d.key, d.kind, d.payload, _detail(d)) for d in drafts]
         sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
@@ -245,6 +246,16 @@ class Attempt:
             restart = Event(place.number, EventKind.RESTART, {})
             self._publisher.publish(EventRecord(self.task.id, self.position, self.position, (restart,)))
         self._publisher.text(self.task.id, self.position, place, kind, text)
+
+
+def _detail(draft: Draft) -> bytes:
+    what = f"the journal's entry {draft.key}"
+    try:
+        detail = orjson.dumps(draft.detail)
+    except TypeError as error:
+        raise NotKeepable(f"{what} can't be kept: {error}") from error
+    check_keepable(what, draft.payload, detail)
+    return detail
 
 
 class TextStream:

@@ -24,6 +24,7 @@ RoadworthyError
 │   └── JournalMismatch             the code no longer does what its journal says
 ├── ModelCallFailed             the provider's answer, translated
 ├── ToolCallFailed
+├── AgentEnded                  the agent's code ended itself, not only its answer
 ├── NotKeepable                 a reply or result that the store can't keep
 ├── TargetNotLoadable           `module:attribute` can't be imported or isn't an agent
 ├── SettingsInvalid
@@ -194,6 +195,12 @@ class ToolCallFailed(RoadworthyError):
     """A tool raised an error."""
 
     code = "tool_call_failed"
+
+
+class AgentEnded(RoadworthyError):
+    """The agent's code tried to end more than its answer."""
+
+    code = "agent_failed"
 
 
 class NotKeepable(RoadworthyError):

@@ -1,8 +1,9 @@
 import asyncio
+from typing import Any
 
 import pytest
 
-from roadworthy import AgentService
+from roadworthy import AgentService, ToolPolicy
 from roadworthy.adapters.memory.faults import PlannedFaults
 from roadworthy.domain.task import TaskStatus
 
@@ -39,6 +40,70 @@ async def test_a_write_that_failed_is_repeated(write: str, applied: str):
         task = await cluster.ended(await cluster.submit(service))
     assert (task.status, task.attempt, task.usage.model_calls) == (TaskStatus.SUCCEEDED, 1, 1)
     assert task.journal_length == 2
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def deep(levels: int) -> list[Any]:
+    return [deep(levels - 1)] if levels else []
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (ValueError("file \udcff.txt not found"), "file ?.txt not found"),
+        (ValueError("z" * 50_000), "50,000 characters in all"),
+        (Unspeakable(), "can't be read"),
+        (asyncio.CancelledError(), "cancelled itself"),
+        (SystemExit(3), "SystemExit: 3"),
+        (BaseException("odd"), "BaseException: odd"),
+        (deep(150), "nested deeper than 100"),
+        ("x" * 17_000_000, "larger than 16 MiB"),
+    ],
+    ids=["surrogate", "long", "unspeakable", "cancelled", "exit", "base", "deep", "large"],
+)
+async def test_whatever_an_agent_does_its_task_ends_with_a_reason(end: Any, words: str):
+    async def agent(message: str) -> Any:
+        if message == "well":
+            return message
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    service = AgentService(agent)
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.ended(await cluster.submit(service))
+        after = await cluster.ended(await cluster.submit(service, "well"))
+    assert task.status is TaskStatus.DEAD
+    assert words in (task.reason or "")
+    assert len(task.reason or "") < 5000
+    assert after.status is TaskStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [(SystemExit(3), "SystemExit: 3"), (Unspeakable(), "can't be read"), (deep(150), "nested deeper than 100")],
+    ids=["exit", "unspeakable", "deep"],
+)
+async def test_whatever_a_tool_does_the_worker_goes_on(end: Any, words: str):
+    async def tool() -> Any:
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    async def agent(ctx: Any, message: str) -> Any:
+        return await ctx.tool(tool)
+
+    service = AgentService(agent, tools={"tool": ToolPolicy(effect="read")})
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.ended(await cluster.submit(service))
+    assert task.status is TaskStatus.DEAD
+    assert words in (task.reason or "")
 
 
 async def test_an_error_of_our_own_ends_the_task_and_not_the_worker():

@@ -176,19 +176,23 @@ async def test_hosts_that_are_not_this_machine(api: Api, host: str):
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"),
+    ("headers", "status"),
     [
-        ("http://localhost:3000", 200),
-        ("http://127.0.0.1:8080", 200),
-        ("https://[::1]", 200),
-        ("https://evil.example", 403),
-        ("null", 403),
-        ("file://localhost", 403),
-        ("http://localhost.evil.example", 403),
+        ({"Host": "localhost:8080", "Origin": "http://localhost:8080"}, 200),
+        ({"Host": "127.0.0.1:8080", "Origin": "https://127.0.0.1:8080"}, 200),
+        ({"Host": "localhost:8080", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "localhost:8080", "Sec-Fetch-Site": "none"}, 200),
+        ({"Host": "localhost:8080", "Origin": "http://localhost:3000"}, 403),
+        ({"Host": "localhost:8080", "Origin": "http://localhost"}, 403),
+        ({"Host": "localhost:8080", "Origin": "https://evil.example"}, 403),
+        ({"Host": "localhost:8080", "Origin": "null"}, 403),
+        ({"Host": "localhost:8080", "Origin": "file://localhost:8080"}, 403),
+        ({"Host": "localhost:8080", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "localhost:8080", "Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-async def test_origins(api: Api, origin: str, status: int):
-    assert (await api.call("GET", "/v1/tasks", headers={"Origin": origin})).status == status
+async def test_only_pages_of_the_server_itself_get_in(api: Api, headers: dict[str, str], status: int):
+    assert (await api.call("GET", "/v1/tasks", headers=headers)).status == status
 
 
 async def test_elsewhere_any_host_will_do_and_somebody_tells_who_asks():

@@ -26,8 +26,12 @@ class RedisServer:
     def __init__(self, url: str) -> None:
         try:
             options = cast(dict[str, Any], parse_url(url))
-        except ValueError as error:
-            raise SettingsInvalid(f"The Redis URL can't be used: {error}") from error
+        except ValueError:
+            # Not the error's own words: they may hold a piece of the password.
+            raise SettingsInvalid(
+                "The Redis URL can't be used: write it like redis://user:password@host:6379/0, with special "
+                "characters of the password percent-encoded"
+            ) from None
         self._path: str | None = options.get("path")
         self._host: str = options.get("host", "localhost")
         self._port: int = options.get("port", 6379)

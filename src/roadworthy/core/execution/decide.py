@@ -18,6 +18,7 @@ from roadworthy.domain.errors import (
     ModelCallFailed,
     RoadworthyError,
 )
+from roadworthy.domain.keepable import in_words
 from roadworthy.domain.task import TaskStatus, Turn
 
 FIRST_RETRY_SECONDS = 1.0
@@ -55,20 +56,20 @@ def decide(end: Finished | Exception, facts: Facts) -> Verdict | None:
             return Verdict(TaskStatus.SUCCEEDED, output=output, turn=turn)
         case Fenced() | LeaseLost():
             return None
-        case CancelRequested(message=message):
-            return Verdict(TaskStatus.CANCELLED, message, output=_partial(facts, None))
-        case LimitReached(message=message):
+        case CancelRequested():
+            return Verdict(TaskStatus.CANCELLED, _in_words(end), output=_partial(facts, None))
+        case LimitReached():
             answer = _partial(facts, facts.fallback_answer)
-            return Verdict(TaskStatus.PARTIAL, message, output=answer, error=_error(end))
-        case HandoverRequested(message=message):
-            return Verdict(TaskStatus.QUEUED, message)
-        case EffectUnknown(message=message) | JournalMismatch(message=message):
-            return Verdict(TaskStatus.WAITING, message, error=_error(end))
+            return Verdict(TaskStatus.PARTIAL, _in_words(end), output=answer, error=_error(end))
+        case HandoverRequested():
+            return Verdict(TaskStatus.QUEUED, _in_words(end))
+        case EffectUnknown() | JournalMismatch():
+            return Verdict(TaskStatus.WAITING, _in_words(end), error=_error(end))
         case ModelCallFailed(retryable=True) if facts.failures < facts.max_retries:
             pause = retry_pause(facts.failures, end.retry_after, facts.chance)
-            return Verdict(TaskStatus.QUEUED, end.message, run_after_seconds=pause, counts_as_failure=True)
+            return Verdict(TaskStatus.QUEUED, _in_words(end), run_after_seconds=pause, counts_as_failure=True)
         case ModelCallFailed(retryable=True):
-            reason = f"failed {facts.failures + 1} times without progress; last: {end.message}"
+            reason = f"failed {facts.failures + 1} times without progress; last: {_in_words(end)}"
             return Verdict(TaskStatus.DEAD, reason, error=_error(end), counts_as_failure=True)
         case _:
             return Verdict(TaskStatus.DEAD, _in_words(end), error=_error(end), counts_as_failure=True)
@@ -87,7 +88,8 @@ def _partial(facts: Facts, otherwise: str | None) -> bytes | None:
 
 
 def _in_words(end: Exception) -> str:
-    return end.message if isinstance(end, RoadworthyError) else f"the agent raised {type(end).__name__}: {end}"
+    words = in_words(end)
+    return words if isinstance(end, RoadworthyError) else f"the agent raised {type(end).__name__}: {words}"
 
 
 def _error(end: Exception) -> bytes:

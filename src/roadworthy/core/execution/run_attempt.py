@@ -18,6 +18,7 @@ from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
+    AgentEnded,
     JournalMismatch,
     LeaseLost,
     LimitReached,
@@ -25,6 +26,7 @@ from roadworthy.domain.errors import (
     TaskInterruption,
 )
 from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.keepable import check_keepable, in_words
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Settlement, TaskStatus, Turn
@@ -97,7 +99,7 @@ class RunningAttempt:
 
     async def give_up(self, error: Exception) -> Settled | None:
         """End the task `dead` after an error of our own: nothing else would ever end it while this worker lives."""
-        reason = f"Roadworthy failed at this task ({type(error).__name__}: {error}); its log says where"
+        reason = f"Roadworthy failed at this task ({type(error).__name__}: {in_words(error)}); its log says where"
         outcome = await self._settle(
             Settlement(
                 fence=self._claimed.fence,
@@ -115,20 +117,34 @@ class RunningAttempt:
         limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
         try:
             start = await self._load()
-            self._run = asyncio.create_task(self._served.runner.run(self.gate, start))
+            self._run = asyncio.create_task(self._run_agent(start))
             if self.attempt.interruption is not None:
                 self.interrupt(self.attempt.interruption)
             return await self._run
         except asyncio.CancelledError:
-            if self.attempt.interruption is None:
+            if self.attempt.interruption is not None:
+                return self.attempt.interruption
+            this = asyncio.current_task()
+            if this is None or this.cancelling():
                 raise
-            return self.attempt.interruption
+            return AgentEnded("the agent cancelled itself")
         except Exception as error:
             return error
         finally:
             limit.cancel()
             if self._run is not None and not self._run.done():
                 self._run.cancel()
+
+    async def _run_agent(self, start: Start) -> Finished:
+        try:
+            finished = await self._served.runner.run(self.gate, start)
+        except (Exception, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            # SystemExit, for one, would leave the event loop and take every other task with it.
+            raise AgentEnded(f"the agent raised {type(error).__name__}: {in_words(error)}") from None
+        check_keepable("the agent's answer", finished.output)
+        return finished
 
     async def _load(self) -> Start:
         claimed, task = self._claimed, self._claimed.task

@@ -12,6 +12,7 @@ import orjson
 
 from roadworthy.domain.errors import InputTooLarge, InvalidRequest
 from roadworthy.domain.ids import SessionId
+from roadworthy.domain.keepable import MOST_DEPTH, is_too_deep
 from roadworthy.domain.task import OnBusy
 
 MOST_INPUT_BYTES = 256 * 1024
@@ -99,7 +100,12 @@ def _metadata(body: Mapping[str, Any]) -> bytes:
     value = _object(body, "metadata")
     if not value:
         return b"{}"
-    encoded = orjson.dumps(value)
+    try:
+        encoded = orjson.dumps(value)
+    except TypeError:
+        encoded = b"[" * (MOST_DEPTH + 1)
+    if is_too_deep(encoded):
+        raise InvalidRequest(f"metadata is nested deeper than {MOST_DEPTH} levels")
     if len(encoded) > MOST_METADATA_BYTES:
         raise InvalidRequest(f"metadata is larger than {MOST_METADATA_BYTES // 1024} KiB")
     if b"\\u0000" in encoded and _has_nul(value):

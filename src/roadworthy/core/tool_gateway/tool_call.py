@@ -14,6 +14,7 @@ import orjson
 from roadworthy.core.attempt import Attempt, Draft
 from roadworthy.domain.errors import EffectUnknown, TaskInterruption, ToolCallFailed
 from roadworthy.domain.journal import EntryKind
+from roadworthy.domain.keepable import in_words
 from roadworthy.domain.service import ToolPolicy
 
 _HOPS_UNTIL_SIBLINGS_STARTED = 3
@@ -139,8 +140,11 @@ class ToolCalls:
                         ) from None
                     error = ToolCallFailed(f"the tool {call.name!r} did not come back within {policy.seconds:g} s")
                 except Exception as raised:
-                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {raised}")
+                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {in_words(raised)}")
                     error.__cause__ = raised
+                except (SystemExit, KeyboardInterrupt) as raised:
+                    # It would leave the event loop and take every other task with it.
+                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {in_words(raised)}")
                 if failures == policy.retries:
                     raise error
             raise AssertionError("unreachable: the last try returns or raises")

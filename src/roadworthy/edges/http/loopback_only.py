@@ -14,7 +14,10 @@ from roadworthy.domain.errors import NotAllowed
 
 
 class LoopbackOnly:
-    """ASGI middleware: NotAllowed unless Host, and Origin where there is one, name this machine's loopback."""
+    """ASGI middleware: NotAllowed unless Host names loopback, and Origin, where there is one, the same place.
+
+    Any page served on another local port could otherwise spend the developer's money.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,8 +41,10 @@ def check_headers(headers: list[tuple[bytes, bytes]]) -> None:
     for name, value in headers:
         if name == b"origin":
             scheme, _, host = value.partition(b"://")
-            if scheme not in (b"http", b"https") or not _is_loopback(host):
-                raise NotAllowed("with AUTH=dev only pages of this machine may call this server (Origin)")
+            if scheme not in (b"http", b"https") or host.lower() != hosts[0].lower():
+                raise NotAllowed("with AUTH=dev only pages of this server itself may call it (Origin)")
+        elif name == b"sec-fetch-site" and value not in (b"same-origin", b"none"):
+            raise NotAllowed("with AUTH=dev only pages of this server itself may call it (Sec-Fetch-Site)")
 
 
 _seen: dict[bytes, bool] = {}

@@ -1,0 +1,51 @@
+"""What the store and its readers can hold: text that is text, JSON of a bounded size and depth."""
+
+from __future__ import annotations
+
+from roadworthy.domain.errors import NotKeepable
+
+MOST_BYTES = 16 * 1024 * 1024
+MOST_DEPTH = 100
+MOST_REASON_CHARACTERS = 4000
+
+
+def check_keepable(what: str, *parts: bytes) -> None:
+    """NotKeepable for JSON that is larger than 16 MiB or nested deeper than 100 levels."""
+    if sum(map(len, parts)) > MOST_BYTES:
+        raise NotKeepable(f"{what} is larger than {MOST_BYTES // 1024 // 1024} MiB; keep large things elsewhere")
+    if any(is_too_deep(part) for part in parts):
+        raise NotKeepable(f"{what} is nested deeper than {MOST_DEPTH} levels; return something flatter")
+
+
+def is_too_deep(json: bytes) -> bool:
+    """Whether JSON is nested deeper than 100 levels: others wrap it in levels of their own before it is sent."""
+    if json.count(b"[") + json.count(b"{") <= MOST_DEPTH:
+        return False
+    depth, in_text, escaped = 0, False, False
+    for byte in json:
+        if escaped:
+            escaped = False
+        elif in_text:
+            escaped = byte == 0x5C
+            in_text = byte != 0x22
+        elif byte == 0x22:
+            in_text = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > MOST_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
+def in_words(error: BaseException) -> str:
+    """An error's message as text that can be stored and shown, whatever its class does; cut at 4,000 characters."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message can't be read)"
+    text = text.encode("utf-8", "replace").decode().replace("\0", "?")
+    if len(text) > MOST_REASON_CHARACTERS:
+        text = f"{text[:MOST_REASON_CHARACTERS]}… ({len(text):,} characters in all)"
+    return text
