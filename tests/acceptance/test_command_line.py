@@ -124,7 +124,7 @@ async def test_everybody_is_let_in_on_loopback_only(commands: Commands, host: st
         ({"lease_seconds": "soon", "max_retries": "-1"}, ["ROADWORTHY_LEASE_SECONDS", "ROADWORTHY_MAX_RETRIES"]),
         ({"database_url": "mysql://x"}, ["ROADWORTHY_DATABASE_URL", "postgresql://"]),
         ({"redis_url": "localhost:6379"}, ["ROADWORTHY_REDIS_URL", "redis://"]),
-        ({"redis_url": "redis://x:port"}, ["Redis URL"]),
+        ({"redis_url": "redis://x:port"}, ["ROADWORTHY_REDIS_URL"]),
         ({"log_level": "loud"}, ["ROADWORTHY_LOG_LEVEL"]),
         ({"auth": "none"}, ["ROADWORTHY_AUTH"]),
         ({"auth": "jwt"}, ["ROADWORTHY_AUTH"]),

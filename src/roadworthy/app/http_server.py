@@ -35,7 +35,8 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise PortTaken(f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port") from error
+        why = f"cannot listen on {host}:{port} ({error.strerror})"
+        raise PortTaken(f"{why}; choose another port with --port, a worker's with --health-port") from error
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

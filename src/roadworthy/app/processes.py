@@ -70,6 +70,10 @@ def run_upkeep() -> None:
 
 def run_migrate() -> None:
     settings = _ready(None)
+    if settings.database_url == EMBEDDED:
+        raise SettingsInvalid(
+            "set ROADWORTHY_DATABASE_URL to the database to migrate; `roadworthy serve` migrates its own by itself"
+        )
 
     async def bring(_: asyncio.Event) -> None:
         async with addresses(settings) as where:
@@ -136,8 +140,8 @@ async def _take_over(stores: Stores, settings: Settings) -> None:
     await stores.registry.end_all_leases()
     publisher, announcer = _announcing(stores)
     ports = UpkeepPorts(stores.upkeep, announcer)
-    while await RescueExpiredLeases(settings.lease_seconds, settings.max_retries).rescue(ports):
-        pass
+    while count := await RescueExpiredLeases(settings.lease_seconds, settings.max_retries).rescue(ports):
+        log.info("tasks_taken_over", count=count, reason="the process that ran them has ended")
     await announcer.close()
     await publisher.close()
 

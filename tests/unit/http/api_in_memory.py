@@ -12,10 +12,10 @@ from task_life import Life, World
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
-from roadworthy.core.announcer import Announcer
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService

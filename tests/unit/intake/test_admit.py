@@ -11,9 +11,9 @@ from roadworthy.adapters.memory.faults import PlannedFaults
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
+from roadworthy.core.announcer import Announcer
 from roadworthy.core.insight.change_record import change_record
 from roadworthy.core.intake.admit import Intake
-from roadworthy.core.announcer import Announcer
 from roadworthy.core.intake.submission import Submission
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (

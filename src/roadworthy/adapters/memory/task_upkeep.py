@@ -48,7 +48,7 @@ class MemoryTaskUpkeep:
             if row.cancel_requested:
                 database.change(row, TaskStatus.CANCELLED, "cancelled")
             elif row.failures > max_retries or row.attempt >= MAX_ATTEMPTS:
-                reason = f"its worker was lost {row.failures} times without progress"
+                reason = f"failed {row.failures} times without progress; last: its worker was lost"
                 row.error = _error("lease_lost", reason)
                 database.change(row, TaskStatus.DEAD, reason)
             else:

@@ -5,7 +5,7 @@ from typing import Final
 CANCELLED: Final = "cancelled"
 INTERRUPTED: Final = "another message interrupted it"
 LEASE_LOST: Final = "its worker was lost"
-LEASE_LOST_TOO_OFTEN: Final = "its worker was lost %s times without progress"
+LEASE_LOST_TOO_OFTEN: Final = "failed %s times without progress; last: its worker was lost"
 TOO_MANY_ATTEMPTS: Final = "it was started too often"
 NO_WORKER: Final = "it waited longer than %s seconds for a worker"
 NO_DECISION: Final = "it waited longer than %s seconds for a decision"

@@ -57,13 +57,14 @@ class LoopWatchdog:
     def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
         reported = False
         while not self._stop.wait(TICK_SECONDS):
-            if not self.blocked_seconds:
+            seconds = self.blocked_seconds
+            if not seconds:
                 reported = False
             elif not reported:
                 reported = True
-                self._report(loop, thread_id)
+                self._report(loop, thread_id, seconds)
 
-    def _report(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+    def _report(self, loop: asyncio.AbstractEventLoop, thread_id: int, seconds: float) -> None:
         task = asyncio.current_task(loop)
         tool = self._tool_of(task) if task else None
         frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage]
@@ -72,6 +73,7 @@ class LoopWatchdog:
             "event_loop_blocked",
             tool=tool,
             at=f"{at.filename}:{at.lineno} {at.name}" if at else None,
-            seconds=round(self.blocked_seconds, 1),
-            advice="every task of this worker stands still: make the tool a plain `def`, it then runs in a thread",
+            seconds=round(seconds, 1),
+            advice="everything in this process stands still"
+            + ("; make the tool a plain `def`, it then runs in a thread" if tool else ""),
         )

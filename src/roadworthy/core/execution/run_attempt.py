@@ -247,5 +247,7 @@ class RunningAttempt:
             tenant=task.principal.tenant,
             status=verdict.status.value,
             error=type(end).__name__,
+            reason=verdict.reason,
+            retry_seconds=round(verdict.run_after_seconds, 1) or None,
             exc_info=None if expected else end,
         )

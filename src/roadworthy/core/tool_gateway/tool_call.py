@@ -80,7 +80,7 @@ class ToolCalls:
         if attempt.replayed(f"s{suffix}"):
             raise EffectUnknown(
                 f"the tool {call.name!r} must happen only once; it was started with {_shortened(call.arguments)} "
-                "and did not come back: look whether it happened"
+                "and did not come back: look whether it happened, then cancel the task"
             )
         await attempt.permit()
         self._under_way += 1
@@ -135,8 +135,9 @@ class ToolCalls:
                 except TimeoutError:
                     if once:
                         raise EffectUnknown(
-                            f"the tool {call.name!r} must happen only once and did not come back within "
-                            f"{policy.seconds:g} s: look whether it happened"
+                            f"the tool {call.name!r} must happen only once (a tool that is not declared otherwise "
+                            f"counts so) and did not come back within {policy.seconds:g} s: look whether it happened, "
+                            "then cancel the task"
                         ) from None
                     error = ToolCallFailed(f"the tool {call.name!r} did not come back within {policy.seconds:g} s")
                 except Exception as raised:

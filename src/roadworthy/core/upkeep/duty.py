@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from roadworthy.core.announcer import Announcer
-from roadworthy.domain.task import Task
+from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.ports.duty_schedule import DutyTurn
 from roadworthy.ports.task_upkeep import TaskUpkeep
+
+log = structlog.get_logger()
 
 BATCH = 200
 """Most tasks that one run of a duty touches; what is left waits for the next one."""
@@ -24,6 +28,8 @@ class UpkeepPorts:
         """Tell readers what changed, and workers what they can claim."""
         for task in tasks:
             self.announcer.changed(task)
+            if task.status is TaskStatus.DEAD:
+                log.error("task_dead", task_id=str(task.id), agent=task.agent, reason=task.reason)
 
 
 class Duty(Protocol):
