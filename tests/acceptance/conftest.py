@@ -92,3 +92,10 @@ async def deployment(bare_deployment: Deployment) -> Deployment:
     await bare_deployment.start_upkeep(lease_seconds=SHORT_LEASE)
     await bare_deployment.api_of(api)
     return bare_deployment
+
+
+@pytest.fixture
+async def served(bare_deployment: Deployment) -> Deployment:
+    """API, worker and upkeep in one process: `roadworthy serve` over stores that others share."""
+    await bare_deployment.start_api(command="serve")
+    return bare_deployment

@@ -25,12 +25,12 @@ def check_problem(answer: Answer, status: int, code: str, *words: str) -> None:
     assert "Traceback" not in str(answer.body)
 
 
-async def check_nothing_happened(deployment: Deployment) -> None:
+async def check_nothing_happened(served: Deployment) -> None:
     """The server goes on, and there are no tasks, sessions or keys."""
-    assert (await deployment.api.get("/ready")).status == 200
+    assert (await served.api.get("/ready")).status == 200
     for table in ("tasks", "sessions", "idempotency_keys"):
-        assert await deployment.fetch(f"select * from {table}") == []
-    assert not [entry for entry in deployment.processes[0].log if entry["level"] == "error"]
+        assert await served.fetch(f"select * from {table}") == []
+    assert not [entry for entry in served.processes[0].log if entry["level"] == "error"]
 
 
 SUBMISSIONS: dict[str, tuple[Any, int, str, str]] = {
@@ -70,23 +70,23 @@ SUBMISSIONS: dict[str, tuple[Any, int, str, str]] = {
 }
 
 
-async def test_submissions(deployment: Deployment) -> None:
+async def test_submissions(served: Deployment) -> None:
     for what, (body, status, code, words) in SUBMISSIONS.items():
         sent = {"data": body, "headers": JSON} if isinstance(body, bytes) else {"json": body}
-        answer = await deployment.api.request("POST", "/v1/tasks", **sent)
+        answer = await served.api.request("POST", "/v1/tasks", **sent)
         try:
             check_problem(answer, status, code, words)
         except AssertionError as error:
             raise AssertionError(f"{what}: {error}") from error
     for key in ("", "x" * 256, "\u00e4"):
-        answer = await deployment.api.post("/v1/tasks", GOOD, headers={"idempotency-key": key})
+        answer = await served.api.post("/v1/tasks", GOOD, headers={"idempotency-key": key})
         check_problem(answer, 422, "invalid_request", "Idempotency-Key")
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
 
 
-async def test_a_body_that_never_comes_to_its_end(deployment: Deployment) -> None:
+async def test_a_body_that_never_comes_to_its_end(served: Deployment) -> None:
     """More than is allowed is not even read, whatever length was announced; a client that vanishes costs nothing."""
-    host, _, port = deployment.api.url.removeprefix("http://").partition(":")
+    host, _, port = served.api.url.removeprefix("http://").partition(":")
     head = f"POST /v1/tasks HTTP/1.1\r\nhost: {host}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head)
@@ -101,11 +101,11 @@ async def test_a_body_that_never_comes_to_its_end(deployment: Deployment) -> Non
     writer.write(head + chunk)
     await writer.drain()
     writer.close()
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
 
 
-async def test_what_is_not_there_or_not_yours(deployment: Deployment) -> None:
-    api = deployment.api
+async def test_what_is_not_there_or_not_yours(served: Deployment) -> None:
+    api = served.api
     for id_ in (str(uuid4()), "1", "%00", "x" * 5_000, "..%2f..%2fetc"):
         for method, path in (
             ("GET", f"/v1/tasks/{id_}"),
@@ -119,24 +119,24 @@ async def test_what_is_not_there_or_not_yours(deployment: Deployment) -> None:
             check_problem(await api.request(method, path), 404, "not_found")
     check_problem(await api.get("/v2/tasks"), 404, "not_found", "/v2/tasks")
     check_problem(await api.get("/v1/tasks/"), 404, "not_found")
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
 
 
-async def test_wrong_methods(deployment: Deployment) -> None:
+async def test_wrong_methods(served: Deployment) -> None:
     for method, path, allowed in (
         ("PUT", "/v1/tasks", "GET, HEAD, OPTIONS, POST"),
         ("DELETE", f"/v1/tasks/{uuid4()}", "GET, HEAD, OPTIONS"),
         ("GET", f"/v1/tasks/{uuid4()}/cancel", "OPTIONS, POST"),
         ("POST", "/health", "GET, HEAD, OPTIONS"),
     ):
-        answer = await deployment.api.request(method, path)
+        answer = await served.api.request(method, path)
         check_problem(answer, 405, "method_not_allowed", allowed)
         assert answer.headers["allow"] == allowed
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
 
 
-async def test_cursors_that_were_never_given_out(deployment: Deployment) -> None:
-    api = deployment.api
+async def test_cursors_that_were_never_given_out(served: Deployment) -> None:
+    api = served.api
     task = await api.submit("openai", "Hello.")
     events = f"/v1/tasks/{task['id']}/events"
     too_far = 1 << 52
@@ -152,9 +152,9 @@ async def test_cursors_that_were_never_given_out(deployment: Deployment) -> None
     await api.cancel(task["id"])
 
 
-async def test_hosts_and_origins_of_others(deployment: Deployment) -> None:
+async def test_hosts_and_origins_of_others(served: Deployment) -> None:
     """What a web page of somebody else could make a browser send."""
-    api = deployment.api
+    api = served.api
     port = api.url.rpartition(":")[2]
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "10.0.0.1", ""):
         answer = await api.post("/v1/tasks", GOOD, headers={"host": host})
@@ -162,13 +162,13 @@ async def test_hosts_and_origins_of_others(deployment: Deployment) -> None:
     for origin in ("http://evil.example", "null", "http://localhost.evil.example"):
         answer = await api.post("/v1/tasks", GOOD, headers={"origin": origin})
         check_problem(answer, 403, "not_allowed", "Origin")
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
     for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
         assert (await api.get("/v1/tasks", headers={"host": host})).status == 200
 
 
-async def test_not_even_http(deployment: Deployment) -> None:
-    host, _, port = deployment.api.url.removeprefix("http://").partition(":")
+async def test_not_even_http(served: Deployment) -> None:
+    host, _, port = served.api.url.removeprefix("http://").partition(":")
     for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 100):
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(nonsense)
@@ -176,17 +176,16 @@ async def test_not_even_http(deployment: Deployment) -> None:
         answer = await asyncio.wait_for(reader.read(), 10)
         assert re.match(rb"|HTTP/1.1 400 ", answer)
         writer.close()
-    await check_nothing_happened(deployment)
+    await check_nothing_happened(served)
 
 
-async def test_what_a_worker_would_choke_on_is_kept_as_it_came(deployment: Deployment) -> None:
+async def test_what_a_worker_would_choke_on_is_kept_as_it_came(served: Deployment) -> None:
     """Odd but good input comes out as it went in."""
-    await deployment.start_worker()
     odd = "\u202e\u0001 \U0001f6a6 \ufffe ' ; drop table tasks; -- {{x}} </script> " + "é" * 1000
-    deployment.provider.control(script=[odd])
+    served.provider.control(script=[odd])
     for agent in ("openai", "anthropic", "function"):
-        receipt = await deployment.api.submit(agent, odd, metadata={odd: odd})
-        task = await deployment.api.ended(receipt["id"])
+        receipt = await served.api.submit(agent, odd, metadata={odd: odd})
+        task = await served.api.ended(receipt["id"])
         assert (task["output"], task["metadata"]) == (odd, {odd: odd})
-        assert await deployment.api.messages(receipt["session_id"]) == [("user", odd), ("assistant", odd)]
-    assert [request.message for request in deployment.provider.requests] == [odd[:120]] * 3
+        assert await served.api.messages(receipt["session_id"]) == [("user", odd), ("assistant", odd)]
+    assert [request.message for request in served.provider.requests] == [odd[:120]] * 3

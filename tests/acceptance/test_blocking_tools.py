@@ -40,21 +40,21 @@ async def test_an_async_tool_that_blocks_is_named_and_costs_nobody_a_lease(deplo
 
 
 @AGENTS
-async def test_a_plain_function_runs_in_a_thread_and_stalls_nobody(deployment: Deployment, agent: str) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_a_plain_function_runs_in_a_thread_and_stalls_nobody(served: Deployment, agent: str) -> None:
+    provider, api = served.provider, served.api
     rules = [{"contains": "Block", "replies": [calls("count_stock"), LONG]}, {"replies": [LONG]}]
     provider.control(script={"rules": rules})
-    deployment.tools.hold("count_stock")
-    worker = await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    served.tools.hold("count_stock")
+    worker = served.processes[0]
     blocking = [await api.submit(agent, f"Block {n}.") for n in range(10)]
-    await deployment.tools.until_called("count_stock", 10)
+    await served.tools.until_called("count_stock", 10)
     # All ten are in the middle of a call that does not return, and others come and go.
     for number in range(5):
         assert (await api.ended((await api.submit(agent, f"Hello {number}."))["id"]))["status"] == "succeeded"
-    deployment.tools.release()
+    served.tools.release()
     for task in blocking:
         assert (await api.ended(task["id"]))["status"] == "succeeded"
-    assert deployment.tools.counts() == {"count_stock": 10}
+    assert served.tools.counts() == {"count_stock": 10}
     assert not worker.logged("event_loop_blocked")
 
 

@@ -30,10 +30,9 @@ async def test_while_it_is_queued(deployment: Deployment) -> None:
 
 
 @AGENTS
-async def test_in_a_model_call(deployment: Deployment, agent: str) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_in_a_model_call(served: Deployment, agent: str) -> None:
+    provider, api = served.provider, served.api
     provider.control(hold=True)
-    await deployment.start_worker()
     task = await api.submit(agent, "Think.")
     async with api.follow(task["id"]) as stream:
         await provider.wait_for(held_at_least=1)
@@ -48,10 +47,9 @@ async def test_in_a_model_call(deployment: Deployment, agent: str) -> None:
 
 
 @AGENTS
-async def test_in_a_streamed_answer_whose_text_is_kept(deployment: Deployment, agent: str) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_in_a_streamed_answer_whose_text_is_kept(served: Deployment, agent: str) -> None:
+    provider, api = served.provider, served.api
     provider.control(script=[LONG], hold={"after_tokens": 3, "contains": "Count"})
-    await deployment.start_worker()
     task = await api.submit(agent, "Count.")
     async with api.follow(task["id"]) as stream:
         await stream.until_text("one two three ")
@@ -66,43 +64,42 @@ async def test_in_a_streamed_answer_whose_text_is_kept(deployment: Deployment, a
 
 @TWO_AGENTS
 @pytest.mark.parametrize("tool", ["reserve", "count_stock"])
-async def test_in_a_tool_that_may_be_left(deployment: Deployment, agent: str, tool: str) -> None:
-    deployment.provider.control(script=[calls(tool), "Never said."])
-    deployment.tools.hold(tool)
-    await deployment.start_worker()
-    task = await deployment.api.submit(agent, "Reserve it.")
-    async with deployment.api.follow(task["id"]) as stream:
-        await deployment.tools.until_called(tool)
-        await deployment.api.cancel(task["id"])
+async def test_in_a_tool_that_may_be_left(served: Deployment, agent: str, tool: str) -> None:
+    served.provider.control(script=[calls(tool), "Never said."])
+    served.tools.hold(tool)
+    task = await served.api.submit(agent, "Reserve it.")
+    async with served.api.follow(task["id"]) as stream:
+        await served.tools.until_called(tool)
+        await served.api.cancel(task["id"])
         await stream.check("cancelled")
-    assert len(deployment.provider.requests) == 1
+    assert len(served.provider.requests) == 1
     # The call that never came back does not stand open in the history.
-    deployment.provider.control(script=["I am here."])
-    after = await deployment.api.submit(agent, "Hello?", session_id=task["session_id"])
-    assert (await deployment.api.ended(after["id"]))["output"] == "I am here."
+    served.provider.control(script=["I am here."])
+    after = await served.api.submit(agent, "Hello?", session_id=task["session_id"])
+    assert (await served.api.ended(after["id"]))["output"] == "I am here."
 
 
 @TWO_AGENTS
-async def test_in_a_call_that_must_happen_only_once(deployment: Deployment, agent: str) -> None:
+async def test_in_a_call_that_must_happen_only_once(served: Deployment, agent: str) -> None:
     """Such a call runs to its end, so that it is known what became of it."""
-    deployment.provider.control(script=[calls("charge"), "Never said."])
-    deployment.tools.hold("charge")
-    worker = await deployment.start_worker(lease_seconds=SHORT_LEASE)
-    task = await deployment.api.submit(agent, "Pay.")
-    async with deployment.api.follow(task["id"]) as stream:
-        await deployment.tools.until_called("charge")
-        await deployment.api.cancel(task["id"])
+    served.provider.control(script=[calls("charge"), "Never said."])
+    served.tools.hold("charge")
+    worker = served.processes[0]
+    task = await served.api.submit(agent, "Pay.")
+    async with served.api.follow(task["id"]) as stream:
+        await served.tools.until_called("charge")
+        await served.api.cancel(task["id"])
         # The worker has heard of it and of another task's cancel, and lets the call run.
-        deployment.provider.control(hold={"contains": "Think"})
-        other = await deployment.api.submit(agent, "Think.")
-        await deployment.provider.wait_for(held_at_least=1)
-        await deployment.api.cancel(other["id"])
-        assert (await deployment.api.ended(other["id"]))["status"] == "cancelled"
-        assert (await deployment.api.task(task["id"]))["status"] == "running"
-        deployment.tools.release()
+        served.provider.control(hold={"contains": "Think"})
+        other = await served.api.submit(agent, "Think.")
+        await served.provider.wait_for(held_at_least=1)
+        await served.api.cancel(other["id"])
+        assert (await served.api.ended(other["id"]))["status"] == "cancelled"
+        assert (await served.api.task(task["id"]))["status"] == "running"
+        served.tools.release()
         await stream.check("cancelled")
         assert len(stream.of_kind("tool_result")) == 1
-    assert deployment.tools.counts() == {"charge": 1}
+    assert served.tools.counts() == {"charge": 1}
     assert not worker.logged("attempt_crashed")
 
 
@@ -133,10 +130,9 @@ async def test_while_the_broker_is_away(deployment: Deployment) -> None:
     await deployment.provider.wait_for(inflight_at_most=0)
 
 
-async def test_what_has_ended_stays_as_it_is(deployment: Deployment) -> None:
-    await deployment.start_worker()
-    task = await deployment.api.submit("openai", "Hello.")
-    ended = await deployment.api.ended(task["id"])
-    await deployment.api.cancel(task["id"])
-    assert await deployment.api.task(task["id"]) == ended
+async def test_what_has_ended_stays_as_it_is(served: Deployment) -> None:
+    task = await served.api.submit("openai", "Hello.")
+    ended = await served.api.ended(task["id"])
+    await served.api.cancel(task["id"])
+    assert await served.api.task(task["id"]) == ended
     assert ended["status"] == "succeeded"

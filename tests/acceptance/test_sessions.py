@@ -38,10 +38,9 @@ async def test_queued_messages_keep_their_order(deployment: Deployment, agent: s
 
 
 @AGENTS
-async def test_a_message_may_rather_be_refused(deployment: Deployment, agent: str) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_a_message_may_rather_be_refused(served: Deployment, agent: str) -> None:
+    provider, api = served.provider, served.api
     provider.control(script=script(), hold=True)
-    await deployment.start_worker()
     first = await api.submit(agent, "question 0")
     await provider.wait_for(held_at_least=1)
     body = {"agent": agent, "input": "question 1", "session_id": first["session_id"], "on_busy": "reject"}
@@ -57,10 +56,9 @@ async def test_a_message_may_rather_be_refused(deployment: Deployment, agent: st
 
 
 @AGENTS
-async def test_a_message_may_interrupt(deployment: Deployment, agent: str) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_a_message_may_interrupt(served: Deployment, agent: str) -> None:
+    provider, api = served.provider, served.api
     provider.control(script=script(), hold={"contains": "question 0", "after_tokens": 1})
-    await deployment.start_worker()
     first = await api.submit(agent, "question 0")
     session = first["session_id"]
     async with api.follow(first["id"]) as stream:
@@ -94,9 +92,8 @@ async def test_of_many_at_once_one_runs_at_a_time(deployment: Deployment) -> Non
     assert len(await api.messages(first["session_id"])) == 42
 
 
-async def test_of_many_that_would_rather_be_refused_one_is_taken(deployment: Deployment) -> None:
-    provider, api = deployment.provider, deployment.api
-    await deployment.start_worker()
+async def test_of_many_that_would_rather_be_refused_one_is_taken(served: Deployment) -> None:
+    provider, api = served.provider, served.api
     first = await api.submit("function", "Begin.")
     await api.ended(first["id"])
     provider.control(hold=True)
@@ -105,10 +102,9 @@ async def test_of_many_that_would_rather_be_refused_one_is_taken(deployment: Dep
     assert sorted(answer.status for answer in answers) == [202] + [409] * 19
 
 
-async def test_a_session_is_deleted_only_while_it_is_free(deployment: Deployment) -> None:
-    provider, api = deployment.provider, deployment.api
+async def test_a_session_is_deleted_only_while_it_is_free(served: Deployment) -> None:
+    provider, api = served.provider, served.api
     provider.control(hold=True)
-    await deployment.start_worker()
     task = await api.submit("openai", "Hello.")
     await provider.wait_for(held_at_least=1)
     path = f"/v1/sessions/{task['session_id']}"
