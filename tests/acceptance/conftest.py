@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import certifi
 import psutil
 import pytest
 
 from roadworthy.testing.simulated_provider import ProviderSettings, SimulatedProvider, start
 
+from . import processes
 from .deployment import SHORT_LEASE, TARGET, Deployment
 from .processes import Launcher
 from .servers import Servers
@@ -22,6 +24,15 @@ def launcher() -> Iterator[Launcher]:
     launcher = Launcher()
     yield launcher
     launcher.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_certificates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All of them take each process a tenth of a second to load and are of no use on plain HTTP."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    file.write_text(first + end)
+    processes.PASSED_ON["SSL_CERT_FILE"] = str(file)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from typing import Any
 
 PRELOADED = (
     "aiohttp",
+    "genai_prices.data",
     "pydantic_ai.models.anthropic",
     "pydantic_ai.models.openai",
     "roadworthy.app.command_line",

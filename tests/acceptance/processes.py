@@ -16,13 +16,13 @@ from typing import Any
 from .watched import SECONDS, Watched
 
 ROADWORTHY = Path(sys.executable).with_name("roadworthy")
+PASSED_ON = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 _MOST_SHOWN = 60
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Of a process with these settings and no others."""
-    passed_on = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**passed_on, "ROADWORTHY_LOG_FORMAT": "json", **settings}
+    return {**PASSED_ON, "ROADWORTHY_LOG_FORMAT": "json", **settings}
 
 
 class Process(Watched):

@@ -13,7 +13,7 @@ from roadworthy.adapters.redis import RedisEventLog, RedisServer
 from roadworthy.domain.ids import TaskId, new_id
 from roadworthy.ports.event_log import Subscription
 
-RATE, SECONDS, TASKS = 5_000, 3, 100
+RATE, SECONDS, TASKS = 5_000, 1, 100
 RECORDS = RATE * SECONDS
 
 
