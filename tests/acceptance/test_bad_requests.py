@@ -91,7 +91,7 @@ async def test_a_body_that_never_comes_to_its_end(served: Deployment) -> None:
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head)
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    # One chunk more than is allowed: what the server leaves unread would reset the connection before its answer is read.
+    # One chunk more than is allowed: what the server leaves unread would reset the connection before it is answered.
     for _ in range(17):
         writer.write(chunk)
     answer = await asyncio.wait_for(reader.read(1 << 16), 10)
