@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roadworthy.domain.errors import NotFound
+from roadworthy.domain.errors import NotAllowed, NotFound
 from roadworthy.domain.principal import Principal
 from roadworthy.edges.http.authenticate import Authenticate
 from roadworthy.edges.http.problem import problem
@@ -52,6 +52,18 @@ def public(path: str, **handlers: PublicHandler) -> Route:
 def private(path: str, authenticate: Authenticate, **handlers: Handler) -> Route:
     """A route whose handlers are told on whose behalf they act."""
     return Route(path, Resource({method: _for_principal(authenticate, h) for method, h in handlers.items()}))
+
+
+def operated(path: str, authenticate: Authenticate, **handlers: Handler) -> Route:
+    """A route for operators: whoever has the scope `operator`; everybody else is told 403."""
+
+    async def operator(connection: HTTPConnection) -> Principal:
+        principal = await authenticate(connection)
+        if "operator" not in principal.scopes:
+            raise NotAllowed("this needs the scope `operator`; ask for a token that has it")
+        return principal
+
+    return private(path, operator, **handlers)
 
 
 def _for_principal(authenticate: Authenticate, handler: Handler) -> PublicHandler:
