@@ -1,0 +1,20 @@
+-- What operators do to tasks and lanes, and what that needs of a task.
+
+-- How often the task was started over. Journal keys of a generation above 0 begin with its number: `1/m3`.
+alter table tasks add column generation integer not null default 0;
+-- `status` changes with each entry and leaving of this index, so it costs no update its place on its page.
+create index tasks_dead on tasks (id) where status = 'dead';
+
+-- Written in the transaction of what it tells of, and kept when the task is deleted.
+create table operator_actions (
+    id uuid primary key,
+    at timestamptz not null,
+    tenant text not null,
+    operator text not null,
+    action text not null,
+    task_id uuid,
+    lane text,
+    detail jsonb not null,
+    note text
+);
+create index operator_actions_of_task on operator_actions (task_id, id) where task_id is not null;

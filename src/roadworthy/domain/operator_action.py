@@ -1,0 +1,45 @@
+"""What an operator did to tasks and lanes: who, when, what and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.principal import Principal
+
+
+class ActionKind(StrEnum):
+    RESUME = "resume"
+    """A dead task goes on."""
+    DISCARD = "discard"
+    """A dead task was given up."""
+    MOVE = "move"
+    """Tasks went to the lane of another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTarget:
+    """What an action was done to: a task, a lane, or a task of a lane."""
+
+    detail: Mapping[str, Any]
+    """JSON object: what was changed, and what it was before."""
+    task_id: TaskId | None = None
+    lane: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAction:
+    """One action, as it was recorded together with what it changed."""
+
+    id: UUID
+    at: float
+    """Seconds since 1970, by the store's clock."""
+    operator: Principal
+    kind: ActionKind
+    target: ActionTarget
+    note: str | None
+    """Why, in the operator's words."""
