@@ -58,7 +58,7 @@ def worker(targets: Targets, health_port: HealthPort = 8081) -> None:
 
     SIGTERM drains it: what runs is handed over at its next journal boundary.
     """
-    from roadworthy.app.processes import run_worker
+    from roadworthy.app.worker import run_worker
 
     run_worker(targets, health_port)
 

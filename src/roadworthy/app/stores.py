@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -121,3 +121,11 @@ async def migrated(where: Addresses) -> None:
                 raise
             log.warning("waiting_for_the_store", reason=error.message)
             await asyncio.sleep(1)
+
+
+async def opened(stack: AsyncExitStack, settings: Settings) -> tuple[Addresses, Stores]:
+    """The stores that the settings name, brought to this release and open until the stack unwinds."""
+    where = await stack.enter_async_context(addresses(settings))
+    await migrated(where)
+    stores = await stack.enter_async_context(open_stores(where, settings.database_connections))
+    return where, stores
