@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -32,7 +32,17 @@ from roadworthy.domain.event import (
     entry_events,
     text_end_of,
 )
-from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEntry, NotStorable, Refused
+from roadworthy.domain.journal import (
+    Appended,
+    EntryKind,
+    EntryWrite,
+    JournalEntry,
+    NotStorable,
+    Refused,
+    counted,
+    key_in,
+    usage_of,
+)
 from roadworthy.domain.keepable import check_keepable
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
@@ -46,7 +56,8 @@ _LEASE_CHECK_SECONDS = 0.02
 class Draft:
     """An entry before it is written."""
 
-    key: str
+    name: str
+    """Its key without the generation."""
     kind: EntryKind
     payload: bytes
     detail: dict[str, Any]
@@ -72,6 +83,8 @@ class Attempt:
         self.interruption: TaskInterruption | None = None
         self.steps = 0
         self.usage = Usage()
+        """Of this generation: what the limits are compared with."""
+        self._spent_before = Usage()
         self.recorded = 0
         self._last_pieces: list[list[str]] = []
         self.position = Position(task.journal_length, len(task.changes))
@@ -108,16 +121,18 @@ class Attempt:
     # What it did before
 
     def replay(self, entries: Sequence[JournalEntry]) -> None:
-        """Answer from these entries what was done before."""
-        self._entries = {entry.key: entry for entry in entries}
+        """Answer from these entries what was done before in this generation; the others have only cost money."""
+        present = [entry for entry in entries if entry.generation == self.task.generation]
+        self._entries = {entry.name: entry for entry in present}
+        self._spent_before = usage_of(entry for entry in entries if entry.generation < self.task.generation)
         if entries:
             self.position = Position(entries[-1].sequence + 1, self.position.changes)
 
-    def replayed(self, key: str) -> JournalEntry | None:
-        return self._entries.get(key)
+    def replayed(self, name: str) -> JournalEntry | None:
+        return self._entries.get(name)
 
     def entries(self) -> list[JournalEntry]:
-        """Everything that is in the journal, in order."""
+        """Everything that is in the journal of this generation, in order."""
         return sorted(self._entries.values(), key=lambda entry: entry.sequence)
 
     def chain(self) -> str:
@@ -126,7 +141,7 @@ class Attempt:
 
     def link(self, draft: Draft | JournalEntry) -> None:
         """Make an entry part of the chain."""
-        digest = blake2b(draft.key.encode(), digest_size=8)
+        digest = blake2b(draft.name.encode(), digest_size=8)
         digest.update(draft.payload)
         self._chain ^= int.from_bytes(digest.digest())
 
@@ -141,20 +156,8 @@ class Attempt:
 
     def count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
         """Add a finished call to the usage."""
-        if kind is EntryKind.TOOL:
-            self.usage = replace(self.usage, tool_calls=self.usage.tool_calls + 1)
-            return
-        tokens, before = detail["usage"], self.usage
-        self.usage = replace(
-            before,
-            cost=before.cost + detail["cost"],
-            input_tokens=before.input_tokens + tokens.get("input_tokens", 0),
-            output_tokens=before.output_tokens + tokens.get("output_tokens", 0),
-            cache_read_tokens=before.cache_read_tokens + tokens.get("cache_read_tokens", 0),
-            model_calls=before.model_calls + 1,
-            steps=before.steps + 1,
-        )
-        self._last_pieces = detail["pieces"] or self._last_pieces
+        self.usage = counted(self.usage, kind, detail)
+        self._last_pieces = detail.get("pieces") or self._last_pieces
 
     def recount(self) -> None:
         """Count again from the whole journal, also what this attempt did not come to replay."""
@@ -162,6 +165,11 @@ class Attempt:
         for entry in self.entries():
             if entry.kind in (EntryKind.MODEL, EntryKind.TOOL):
                 self.count(entry.kind, entry.detail)
+
+    @property
+    def whole_usage(self) -> Usage:
+        """Of all generations: what the task costs."""
+        return self._spent_before + self.usage
 
     @property
     def partial_text(self) -> str:
@@ -184,10 +192,13 @@ class Attempt:
             raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
         drafts, self._unwritten = [*self._unwritten, draft], []
         fence = self.claimed.fence
-        writes = [EntryWrite(fence, d.key, d.kind, d.payload, _detail(d)) for d in drafts]
+        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d)) for d in drafts]
         sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
+
+    def _key(self, draft: Draft) -> str:
+        return key_in(self.task.generation, draft.name)
 
     async def _commit(self, write: EntryWrite) -> int:
         pause = 0.05
@@ -213,8 +224,8 @@ class Attempt:
         text_end = None
         for draft, sequence in zip(drafts, sequences, strict=True):
             attempt, at = self.task.attempt, time.time()
-            entry = JournalEntry(sequence, draft.key, draft.kind, attempt, draft.payload, draft.detail, at)
-            self._entries[draft.key] = entry
+            entry = JournalEntry(sequence, self._key(draft), draft.kind, attempt, draft.payload, draft.detail, at)
+            self._entries[draft.name] = entry
             events.extend(entry_events(entry))
             text_end = text_end_of(entry) or text_end
         before = self.position
@@ -249,7 +260,7 @@ class Attempt:
 
 
 def _detail(draft: Draft) -> bytes:
-    what = f"the journal's entry {draft.key}"
+    what = f"the journal's entry {draft.name}"
     try:
         detail = orjson.dumps(draft.detail)
     except TypeError as error:

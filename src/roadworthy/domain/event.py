@@ -12,7 +12,10 @@ Details of journal entries (`JournalEntry.detail`):
 
     model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try] (where it was streamed),
               tool_calls: [{call_id, tool, arguments}], usage: {input_tokens, …}, cost, seconds}
-    tool      {step, call_id, tool, outcome: "done" | "failed" | "not_done", result, seconds}
+    tool      {step, call_id, tool, effect, outcome: "done" | "failed" | "not_done", result, seconds}
+    started   {step, call_id, tool, effect}
+
+Events of a generation above 0 say so (`generation`): its steps are counted from 1 again.
 """
 
 from __future__ import annotations
@@ -119,17 +122,19 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
     """The durable events of a committed entry: the same from the live log and from the journal."""
     number = Place(entry.sequence + 1, 0, 0, 0).number
     detail = entry.detail
+    of = {"generation": entry.generation} if entry.generation else {}
     match entry.kind:
         case EntryKind.MODEL:
-            step = {name: detail[name] for name in ("step", "model", "usage", "seconds") if name in detail}
+            step = of | {name: detail[name] for name in ("step", "model", "usage", "seconds") if name in detail}
             calls = detail.get("tool_calls", ())
             return (
                 Event(number, EventKind.STEP, step),
-                *(Event(number + 1 + i, EventKind.TOOL_CALL, call) for i, call in enumerate(calls)),
+                *(Event(number + 1 + i, EventKind.TOOL_CALL, of | call) for i, call in enumerate(calls)),
             )
         case EntryKind.TOOL:
             shown = ("call_id", "tool", "outcome", "result", "seconds")
-            return (Event(number, EventKind.TOOL_RESULT, {name: detail[name] for name in shown if name in detail}),)
+            result = of | {name: detail[name] for name in shown if name in detail}
+            return (Event(number, EventKind.TOOL_RESULT, result),)
         case EntryKind.INPUT | EntryKind.STARTED:
             return ()
 

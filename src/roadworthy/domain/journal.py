@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from roadworthy.domain.task import Fence
+from roadworthy.domain.task import Fence, Usage
 
 
 class EntryKind(StrEnum):
@@ -20,13 +21,19 @@ class EntryKind(StrEnum):
     """A tool's result, or the error that the model was told."""
 
 
+def key_in(generation: int, name: str) -> str:
+    """The key of an entry: its name (`input`, `m3`, `t3:call_abc`, `s3:call_abc`), and before it the number of a
+    generation above 0 (`1/m3`). No name begins with a digit."""
+    return f"{generation}/{name}" if generation else name
+
+
 @dataclass(frozen=True, slots=True)
 class EntryWrite:
     """An entry on its way into the journal."""
 
     fence: Fence
     key: str
-    """Unique in its task: `input`, `m3`, `t3:call_abc`, `s3:call_abc`."""
+    """Unique in its task, as `key_in` makes it."""
     kind: EntryKind
     payload: bytes
     """What the framework needs to replay it."""
@@ -47,6 +54,42 @@ class JournalEntry:
     detail: dict[str, Any]
     at: float
     """Seconds since 1970, by the store's clock."""
+
+    @property
+    def generation(self) -> int:
+        return int(self.key.partition("/")[0]) if self.key[:1].isdigit() else 0
+
+    @property
+    def name(self) -> str:
+        """Unique in its generation."""
+        return self.key.partition("/")[2] if self.key[:1].isdigit() else self.key
+
+
+def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
+    """The usage with what one more entry tells of."""
+    match kind:
+        case EntryKind.MODEL:
+            tokens: Mapping[str, int] = detail.get("usage", {})
+            return usage + Usage(
+                cost=detail.get("cost", 0),
+                input_tokens=tokens.get("input_tokens", 0),
+                output_tokens=tokens.get("output_tokens", 0),
+                cache_read_tokens=tokens.get("cache_read_tokens", 0),
+                model_calls=1,
+                steps=1,
+            )
+        case EntryKind.TOOL:
+            return replace(usage, tool_calls=usage.tool_calls + 1)
+        case EntryKind.INPUT | EntryKind.STARTED:
+            return usage
+
+
+def usage_of(entries: Iterable[JournalEntry]) -> Usage:
+    """What the calls of these entries have used."""
+    usage = Usage()
+    for entry in entries:
+        usage = counted(usage, entry.kind, entry.detail)
+    return usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = {
     _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.EXPIRED}),
     _S.RUNNING: frozenset({_S.SUCCEEDED, _S.PARTIAL, _S.CANCELLED, _S.DEAD, _S.WAITING, _S.QUEUED}),
     _S.WAITING: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
-    _S.DEAD: frozenset({_S.QUEUED, _S.DISCARDED}),
+    _S.DEAD: frozenset({_S.QUEUED, _S.BLOCKED, _S.DISCARDED}),
     _S.SUCCEEDED: frozenset(),
     _S.PARTIAL: frozenset(),
     _S.CANCELLED: frozenset(),
@@ -77,6 +77,17 @@ class Usage:
     model_calls: int = 0
     tool_calls: int = 0
     steps: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.cost + other.cost,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.model_calls + other.model_calls,
+            self.tool_calls + other.tool_calls,
+            self.steps + other.steps,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +156,13 @@ class Task:
     journal_length: int
     changes: tuple[StatusChange, ...]
     running_seconds: float
-    """Over all finished attempts."""
+    """Over all finished attempts of this generation."""
     cancel_requested: bool
     created_at: float
     started_at: float | None
     ended_at: float | None
+    generation: int = 0
+    """How often it was started over: journal entries of earlier generations are kept and not replayed."""
 
     @property
     def lane(self) -> str:

@@ -48,6 +48,7 @@ class TaskRow:
     run_after: float | None = None
     """While it is queued and may not be claimed yet."""
     fair_tag: int = 0
+    generation: int = 0
 
     @property
     def id(self) -> TaskId:
@@ -106,6 +107,7 @@ class TaskRow:
             created_at=self.created_at,
             started_at=self.started_at,
             ended_at=self.ended_at,
+            generation=self.generation,
         )
 
 

@@ -69,6 +69,7 @@ def task(row: Row) -> Task:
         created_at=row[21].timestamp(),
         started_at=seconds(row[22]),
         ended_at=seconds(row[23]),
+        generation=row[24],
     )
 
 

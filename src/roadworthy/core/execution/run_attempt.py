@@ -152,7 +152,7 @@ class RunningAttempt:
         if task.journal_length:
             entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
             self.attempt.replay(entries)
-        facts = self._first_entry(entries)
+        facts = self._first_entry(self.attempt.entries())
         history: Sequence[Turn] = ()
         if turns := facts["turns"]:
             sessions = self._ports.sessions
@@ -211,7 +211,7 @@ class RunningAttempt:
             reason=verdict.reason,
             output=verdict.output,
             error=verdict.error,
-            usage=self.attempt.usage,
+            usage=self.attempt.whole_usage,
             turn=turn,
             run_after_seconds=verdict.run_after_seconds,
             counts_as_failure=verdict.counts_as_failure,

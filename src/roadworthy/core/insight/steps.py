@@ -12,29 +12,36 @@ from roadworthy.domain.money import dollars
 STARTED = "started"
 """Outcome of a call that was begun and has not come back."""
 
+_Steps = dict[tuple[int, int], dict[str, Any]]
+"""By generation and number."""
+
 
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
-    """`[{step, model, at, seconds, usage, cost_usd, text, tool_calls: [{call_id, tool, arguments, outcome, result,
-    seconds}]}]`, in order; a tool call outside every model call stands under a step without `model`."""
-    steps: dict[int, dict[str, Any]] = {}
+    """`[{generation, step, model, at, seconds, usage, cost_usd, text, tool_calls: [{call_id, tool, arguments, effect,
+    outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a step without `model`.
+    """
+    steps: _Steps = {}
     for entry in entries:
         match entry.kind:
             case EntryKind.MODEL:
                 _add_model_call(steps, entry)
             case EntryKind.STARTED:
-                _tool_call(steps, entry).setdefault("outcome", STARTED)
+                call = _tool_call(steps, entry)
+                call.setdefault("outcome", STARTED)
+                call.update((name, entry.detail[name]) for name in ("tool", "effect") if name in entry.detail)
             case EntryKind.TOOL:
-                shown = ("tool", "outcome", "result", "seconds")
+                shown = ("tool", "effect", "outcome", "result", "seconds")
                 _tool_call(steps, entry).update((name, entry.detail[name]) for name in shown if name in entry.detail)
             case EntryKind.INPUT:
                 pass
     return list(steps.values())
 
 
-def _add_model_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> None:
+def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
     detail = entry.detail
     text = "".join(piece for kind, piece in detail.get("pieces", ()) if kind == EventKind.TEXT)
-    steps[detail["step"]] = {
+    steps[entry.generation, detail["step"]] = {
+        "generation": entry.generation,
         "step": detail["step"],
         "model": detail.get("model"),
         "attempt": entry.attempt,
@@ -47,10 +54,12 @@ def _add_model_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> No
     }
 
 
-def _tool_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> dict[str, Any]:
+def _tool_call(steps: _Steps, entry: JournalEntry) -> dict[str, Any]:
     """The call that an entry of a tool belongs to: the one of the model's reply, or a new one."""
     number, call_id = _call_of(entry)
-    calls: list[dict[str, Any]] = steps.setdefault(number, {"step": number, "tool_calls": []})["tool_calls"]
+    place = (entry.generation, number)
+    empty: dict[str, Any] = {"generation": entry.generation, "step": number, "tool_calls": []}
+    calls: list[dict[str, Any]] = steps.setdefault(place, empty)["tool_calls"]
     for call in calls:
         if call.get("call_id") == call_id:
             return call
@@ -59,7 +68,7 @@ def _tool_call(steps: dict[int, dict[str, Any]], entry: JournalEntry) -> dict[st
 
 
 def _call_of(entry: JournalEntry) -> tuple[int, str]:
-    """Step and call id; a key is like `t3:call_abc`."""
-    step, _, call_id = entry.key.partition(":")
+    """Step and call id; a name is like `t3:call_abc`."""
+    step, _, call_id = entry.name.partition(":")
     number = entry.detail.get("step", int(step[1:]) if step[1:].isdigit() else 0)
     return number, entry.detail.get("call_id", call_id)

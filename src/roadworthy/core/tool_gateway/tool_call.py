@@ -96,7 +96,12 @@ class ToolCalls:
         self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy, suffix: str, digest: str
     ) -> bytes:
         attempt = self._attempt
-        shown: dict[str, Any] = {"step": attempt.steps, "call_id": call.call_id, "tool": call.name}
+        shown: dict[str, Any] = {
+            "step": attempt.steps,
+            "call_id": call.call_id,
+            "tool": call.name,
+            "effect": policy.effect,
+        }
         once = policy.effect == "once"
         self.once_under_way += once
         try:

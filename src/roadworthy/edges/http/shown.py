@@ -38,6 +38,7 @@ def task_shown(task: Task, now: float) -> dict[str, Any]:
         "error": None,
         **result_of(task),
         "attempt": task.attempt,
+        "generation": task.generation,
         "timings": _timings(task, now),
         "metadata": orjson.loads(task.metadata),
         "links": task_links(task.id, task.session_id),
