@@ -46,12 +46,16 @@ class MemoryBroker:
         self.tickets: set[str] = set()
         self.waiting_workers: list[WaitingWorker] = []
         self.records: dict[TaskId, list[EventRecord]] = defaultdict(list)
-        self.subscribers: dict[TaskId, set[RecordInbox]] = defaultdict(set)
-        self.listeners: set[SignalInbox] = set()
+        # Dicts for their order, which is the same in every run; that of a set of objects is not.
+        self.subscribers: dict[TaskId, dict[RecordInbox, None]] = defaultdict(dict)
+        self.listeners: dict[SignalInbox, None] = {}
         self._clock = clock
 
     async def run(self, operation: str, apply: Callable[[], T]) -> T:
         return await self.faults.around(operation, apply)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
 
     def flush(self) -> None:
         """Lose everything, as FLUSHALL does; those who wait or subscribe stay connected."""

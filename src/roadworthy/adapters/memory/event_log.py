@@ -6,9 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from roadworthy.adapters.memory.broker import MemoryBroker, RecordInbox, SignalInbox
+from roadworthy.domain.errors import BrokerUnavailable
 from roadworthy.domain.event import EventRecord
 from roadworthy.domain.ids import TaskId
 from roadworthy.ports.event_log import Subscription
+
+RETRY_SECONDS = 1.0
 
 
 class MemoryEventLog:
@@ -33,12 +36,16 @@ class MemoryEventLog:
     @asynccontextmanager
     async def subscribe(self, task_id: TaskId) -> AsyncGenerator[Subscription]:
         inbox = RecordInbox()
+
+        def add() -> None:
+            self._broker.subscribers[task_id][inbox] = None
+
         try:
-            await self._broker.run("event_log.subscribe", lambda: self._broker.subscribers[task_id].add(inbox))
+            await self._broker.run("event_log.subscribe", add)
             yield _MemorySubscription(self._broker, inbox)
         finally:
             subscribers = self._broker.subscribers[task_id]
-            subscribers.discard(inbox)
+            subscribers.pop(inbox, None)
             if not subscribers:
                 del self._broker.subscribers[task_id]
 
@@ -85,9 +92,10 @@ class MemoryCancelSignals:
         await self._broker.run("cancel_signals.send", send)
 
     async def listen(self) -> AsyncIterator[TaskId]:
+        """Signals sent from now on, also over outages of the broker."""
         inbox = SignalInbox()
         try:
-            await self._broker.run("cancel_signals.listen", lambda: self._broker.listeners.add(inbox))
+            await self._connect(inbox)
             while True:
                 await inbox.arrived.wait()
                 task_ids, inbox.task_ids = inbox.task_ids, []
@@ -95,4 +103,14 @@ class MemoryCancelSignals:
                 for task_id in task_ids:
                     yield task_id
         finally:
-            self._broker.listeners.discard(inbox)
+            self._broker.listeners.pop(inbox, None)
+
+    async def _connect(self, inbox: SignalInbox) -> None:
+        def add() -> None:
+            self._broker.listeners[inbox] = None
+
+        while True:
+            try:
+                return await self._broker.run("cancel_signals.listen", add)
+            except BrokerUnavailable:
+                await self._broker.sleep(RETRY_SECONDS)

@@ -37,6 +37,8 @@ class MemoryJournal:
             if known.key == entry.key:
                 if known.attempt == row.attempt:
                     return Appended(known.sequence)
+                if row.status is not TaskStatus.RUNNING:
+                    return Refused()
                 return NotStorable(f"the key {entry.key!r} is in the journal already, from an earlier attempt")
         if row.status is not TaskStatus.RUNNING:
             return Refused()

@@ -7,8 +7,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
 
 import structlog
 
@@ -19,8 +20,16 @@ from roadworthy.ports.worker_registry import Worker, WorkerRegistry
 
 Call = Callable[[Callable[[], object]], object]
 OpenRegistry = Callable[[], AbstractAsyncContextManager[WorkerRegistry]]
+RunBeside = Callable[[Coroutine[Any, Any, None]], Callable[[], Awaitable[object]]]
+"""Starts a coroutine beside the event loop that calls it; what it returns waits for the end."""
 
 log = structlog.get_logger()
+
+
+def in_a_thread(beats: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[object]]:
+    thread = threading.Thread(target=asyncio.run, args=(beats,), name="heartbeat", daemon=True)
+    thread.start()
+    return lambda: asyncio.to_thread(thread.join)
 
 
 class Heartbeat:
@@ -37,20 +46,22 @@ class Heartbeat:
         lease_seconds: float,
         cancelled: Callable[[Sequence[TaskId]], None],
         lost: Callable[[Lease], None],
+        run_beside: RunBeside = in_a_thread,
     ) -> None:
         self._open_registry = open_registry
+        self._run_beside = run_beside
         self._lanes = lanes
         self._seconds = lease_seconds
         self._cancelled = cancelled
         self._lost = lost
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped: asyncio.Event | None = None
-        self._thread: threading.Thread | None = None
+        self._ended: Callable[[], Awaitable[object]] | None = None
         self.present = self._newcomer()
 
     async def start(self) -> None:
         """Returns once the worker is registered; tries again while the store is away."""
-        if self._thread is not None:
+        if self._ended is not None:
             return
         loop, registered = asyncio.get_running_loop(), asyncio.Event()
 
@@ -58,18 +69,17 @@ class Heartbeat:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(function)
 
-        beats = self._beat(call, registered.set)
-        self._thread = threading.Thread(target=asyncio.run, args=(beats,), name="heartbeat", daemon=True)
-        self._thread.start()
+        self._ended = self._run_beside(self._beat(call, registered.set))
         await registered.wait()
 
     async def stop(self) -> None:
         """Deregister the worker: what it still holds may be taken over at once."""
-        if self._thread is None:
+        if self._ended is None:
             return
-        if self._loop is not None and self._stopped is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopped.set)
-        await asyncio.to_thread(self._thread.join)
+        if self._loop is not None and self._stopped is not None:
+            with suppress(RuntimeError):  # its loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(self._stopped.set)
+        await self._ended()
 
     async def _beat(self, call: Call, registered: Callable[[], object]) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
@@ -120,4 +130,4 @@ class Heartbeat:
 
     def _newcomer(self) -> tuple[Worker, Lease]:
         worker = Worker(new_id(), self._lanes, socket.gethostname(), os.getpid())
-        return worker, Lease(self._seconds)
+        return worker, Lease(self._seconds, time.monotonic)

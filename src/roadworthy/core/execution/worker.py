@@ -13,7 +13,7 @@ import structlog
 
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
-from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry
+from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry, RunBeside, in_a_thread
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
 from roadworthy.core.publisher import EventPublisher
@@ -48,6 +48,8 @@ class WorkerPorts:
     event_log: EventLog
     cancel_signals: CancelSignals
     open_registry: OpenRegistry
+    run_beside: RunBeside = in_a_thread
+    """How the heartbeat is kept apart from the event loop of the tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ class Worker:
             ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
         )
         codes = {lane: one.runner.code for lane, one in served.items()}
-        self._heartbeat = Heartbeat(ports.open_registry, codes, settings.lease_seconds, self._cancelled, self._lost)
+        self._heartbeat = Heartbeat(
+            ports.open_registry, codes, settings.lease_seconds, self._cancelled, self._lost, ports.run_beside
+        )
         self.watchdog = LoopWatchdog(self._tool_of)
 
     @property

@@ -98,7 +98,7 @@ class Followers:
         self._clock = clock
         self._seconds = check_seconds
         self.dismissed = False
-        self._open: set[Follower] = set()
+        self._open: dict[Follower, None] = {}  # told in the order in which they came
         self._checking: asyncio.Task[None] | None = None
 
     @property
@@ -108,14 +108,14 @@ class Followers:
     @contextmanager
     def joined(self, task_id: TaskId) -> Generator[Follower]:
         follower = Follower(task_id)
-        self._open.add(follower)
+        self._open[follower] = None
         if self._checking is None:
             self._checking = asyncio.create_task(self._check_while_open())
         try:
             yield follower
         finally:
             follower.close()
-            self._open.discard(follower)
+            self._open.pop(follower, None)
             if not self._open:
                 self._checking.cancel()
                 self._checking = None

@@ -217,10 +217,18 @@ class JournalFenceContract:
         await lose_worker(stores, worker_id)
         again = await claim_one(stores)
         bad, good = await stores.journal.append([entry(again, "m1", b'{"step": 2}'), entry(again, "m2")])
-        assert not isinstance(bad, Appended)
+        assert isinstance(bad, NotStorable)
         assert isinstance(good, Appended)
         read = await stores.journal.read(ALICE, again.task.id)
         assert [(each.key, each.attempt, each.detail) for each in read] == [("m1", 1, {"step": 1}), ("m2", 2, {})]
+
+    async def test_an_entry_of_an_earlier_attempt_is_refused_once_the_task_does_not_run(self, stores: Stores):
+        first = await run_one(stores)
+        await stores.journal.append([entry(first, "m1")])
+        await settle(stores, first, TaskStatus.QUEUED)
+        again = await claim_one(stores)
+        await settle(stores, again, TaskStatus.WAITING)
+        assert await stores.journal.append([entry(again, "m1")]) == [Refused()]
 
     async def test_append_and_rescue_at_once_agree(self, stores: Stores):
         for _ in range(5):
