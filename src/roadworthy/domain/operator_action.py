@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,10 @@ class ActionKind(StrEnum):
     """A dead task was given up."""
     MOVE = "move"
     """Tasks went to the lane of another version."""
+
+
+THE_USERS_OWN = ("input_before", "error")
+"""Fields of an action's detail that hold what a user or an agent said: taken out when their session is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,8 @@ class OperatorAction:
     target: ActionTarget
     note: str | None
     """Why, in the operator's words."""
+
+    def without_words(self) -> OperatorAction:
+        """What stays of it when the session is deleted."""
+        detail = {name: value for name, value in self.target.detail.items() if name not in THE_USERS_OWN}
+        return replace(self, target=replace(self.target, detail=detail))

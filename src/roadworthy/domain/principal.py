@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from roadworthy.domain.errors import NotAllowed
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -14,3 +16,9 @@ class Principal:
 
 DEVELOPER = Principal(tenant="dev", user="dev", scopes=frozenset({"tasks", "operator"}))
 """Who everybody is under AUTH=dev, on a loopback address."""
+
+
+def check_operator(principal: Principal) -> None:
+    """NotAllowed for whoever may not act on everybody's tasks."""
+    if "operator" not in principal.scopes:
+        raise NotAllowed("this needs the scope `operator`; ask for a token that has it")

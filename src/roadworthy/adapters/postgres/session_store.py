@@ -12,6 +12,7 @@ from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.adapters.postgres.rows import Row
 from roadworthy.domain.errors import NotFound, SessionBusy
 from roadworthy.domain.ids import SessionId
+from roadworthy.domain.operator_action import THE_USERS_OWN
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.session import Message, Session
 from roadworthy.domain.task import Turn
@@ -59,7 +60,7 @@ class PostgresSessionStore:
                 raise NotFound
             if (await transaction.fetch(self._queries["has_open_task"], session_id))[0][0]:
                 raise SessionBusy("the session has a task that has not ended; cancel it, or wait for its end")
-            await transaction.fetch(self._queries["delete"], session_id)
+            await transaction.fetch(self._queries["delete"], session_id, list(THE_USERS_OWN))
 
     async def _find(self, principal: Principal, session_id: SessionId) -> Session:
         found = await self._pool.fetch(self._queries["find"], session_id, principal.tenant, principal.user)

@@ -4,6 +4,7 @@
 alter table tasks add column generation integer not null default 0;
 -- `status` changes with each entry and leaving of this index, so it costs no update its place on its page.
 create index tasks_dead on tasks (id) where status = 'dead';
+create index tasks_waiting on tasks (lane, id) where status = 'waiting';
 
 -- Written in the transaction of what it tells of, and kept when the task is deleted.
 create table operator_actions (
@@ -18,3 +19,7 @@ create table operator_actions (
     note text
 );
 create index operator_actions_of_task on operator_actions (task_id, id) where task_id is not null;
+
+-- The code of a task's error. Not by way of jsonb: what people and providers wrote in it need not be valid there.
+create function error_code(error bytea) returns text language sql stable parallel safe
+    return substring(convert_from(error, 'UTF8') from '^\s*\{\s*"code":\s*"([^"]*)"');
