@@ -94,8 +94,8 @@ class TaskStore(Protocol):
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         """Give the worker up to `limit` queued tasks of its lanes: priority, then fairness, then age.
 
-        Nothing for a worker whose lease ran out. Each claim counts an attempt and makes a new claim token. A
-        queued task is never claimed by two.
+        Nothing for a worker whose lease ran out, nor from a lane that it continues while a worker of that version
+        takes tasks. Each claim counts an attempt and makes a new claim token. A queued task is never claimed by two.
         """
         ...
 

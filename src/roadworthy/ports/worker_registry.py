@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -18,6 +18,9 @@ class Worker:
     """Lane → digest of the agent's code."""
     host: str
     process_id: int
+    continued: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Those lanes among them that belong to an older version → the version that its code is of. It gets tasks of
+    such a lane only while no worker of that version takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class WorkerRegistry(Protocol):
 
         None if it was ended, by a rescue of the worker's tasks or by itself: it must stop acting for its tasks.
         """
+        ...
+
+    async def withdraw(self, worker_id: UUID) -> None:
+        """The worker takes no more tasks from any lane; its lease goes on."""
         ...
 
     async def deregister(self, worker_id: UUID) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import UUID
 
 from roadworthy.adapters.memory.faults import Faults, NoFaults
 from roadworthy.adapters.memory.task_row import TaskRow, owns
 from roadworthy.domain.errors import NotFound
-from roadworthy.domain.ids import SessionId, TaskId
+from roadworthy.domain.ids import SessionId, TaskId, new_id
+from roadworthy.domain.operator_action import ActionKind, ActionTarget, OperatorAction
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.session import Session
 from roadworthy.domain.task import OCCUPYING, OPEN, TaskStatus, Turn
@@ -38,6 +39,10 @@ class SessionRow:
 class WorkerRow:
     worker: Worker
     lease_until: float
+    started_at: float
+    last_seen: float
+    withdrawn: bool = False
+    """It takes no more tasks."""
 
 
 @dataclass(slots=True)
@@ -60,12 +65,14 @@ class MemoryDatabase:
         self.workers: dict[UUID, WorkerRow] = {}
         self.duties: dict[str, DutyRow] = {}
         self.tasks: dict[TaskId, TaskRow] = {}
+        self.operator_actions: list[OperatorAction] = []
         self._clock = clock
         self._transaction = threading.Lock()
         self._by_status: dict[TaskStatus, dict[TaskId, TaskRow]] = {status: {} for status in TaskStatus}
         self._by_key: dict[tuple[str, str, str], TaskId] = {}
         self._last_tag_of_owner: dict[tuple[str, int, str, str], int] = {}
         self._highest_tag_claimed: dict[tuple[str, int], int] = {}
+        self._places = 0
 
     async def run(self, operation: str, apply: Callable[[], T]) -> T:
         """Carry out one call as one transaction; `apply` checks everything before it changes anything."""
@@ -111,16 +118,22 @@ class MemoryDatabase:
 
     def add_task(self, row: TaskRow) -> None:
         new = row.new
+        row.place = self.next_place()
         self.tasks[row.id] = row
         self._by_status[row.status][row.id] = row
         self.sessions[new.session_id].task_ids.add(row.id)
         if new.idempotency_key is not None:
             self._by_key[new.principal.tenant, new.principal.user, new.idempotency_key] = row.id
         row.record_change(None, row.created_at)
+        row.ready_since = row.created_at
         if row.status is TaskStatus.QUEUED:
             self._set_fair_tag(row)
 
     def delete_session(self, session_id: SessionId) -> None:
+        deleted = self.sessions[session_id].task_ids
+        self.operator_actions = [
+            action.without_words() if action.target.task_id in deleted else action for action in self.operator_actions
+        ]
         for row in self.tasks_of_session(session_id):
             del self.tasks[row.id]
             del self._by_status[row.status][row.id]
@@ -141,6 +154,7 @@ class MemoryDatabase:
             row.worker_id = None
         row.run_after = None
         if status is TaskStatus.QUEUED:
+            row.ready_since = now
             self._set_fair_tag(row)
         if before is not TaskStatus.BLOCKED and status in OPEN:
             row.waits_since = now
@@ -156,14 +170,51 @@ class MemoryDatabase:
             return None
         blocked = self.tasks_of_session(session_id, {TaskStatus.BLOCKED})
         interrupting = [row for row in blocked if row.interrupts]
-        row = interrupting[-1] if interrupting else next(iter(blocked), None)
+        row = interrupting[-1] if interrupting else min(blocked, key=lambda row: row.place, default=None)
         if row is not None:
             self.change(row, TaskStatus.QUEUED)
         return row
 
+    def next_place(self) -> int:
+        self._places += 1
+        return self._places
+
+    def record_actions(
+        self, operator: Principal, kind: ActionKind, targets: Sequence[ActionTarget], note: str | None = None
+    ) -> None:
+        """One action for each target, as part of the transaction under way."""
+        who = Principal(operator.tenant, operator.user)
+        for target in targets:
+            self.operator_actions.append(OperatorAction(new_id(), self.now(), who, kind, target, note))
+
+    def move(self, row: TaskRow, version: str, reason: str) -> None:
+        """Give a queued, blocked or waiting task to another version of its agent; a waiting one is queued."""
+        row.new = replace(row.new, version=version)
+        if row.status is TaskStatus.WAITING:
+            row.error = None
+            self.change(row, TaskStatus.QUEUED, reason)
+            return
+        row.record_change(reason, self.now())
+        row.waits_since = self.now()
+        if row.status is TaskStatus.QUEUED:
+            self._set_fair_tag(row)
+
     def holds_lease(self, worker_id: UUID | None) -> bool:
         worker = None if worker_id is None else self.workers.get(worker_id)
         return worker is not None and worker.lease_until > self.now()
+
+    def serving(self, lane: str) -> list[WorkerRow]:
+        """Those who take tasks of the lane now."""
+        now = self.now()
+        return [
+            row
+            for row in self.workers.values()
+            if lane in row.worker.lanes and not row.withdrawn and row.lease_until > now
+        ]
+
+    def own(self, lane: str) -> list[WorkerRow]:
+        """Those of them that run the lane's own version."""
+        return [row for row in self.serving(lane) if lane not in row.worker.continued]
 
     def end_lease(self, worker_id: UUID | None) -> None:
         """It can't be renewed any more."""

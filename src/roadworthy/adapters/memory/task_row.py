@@ -47,8 +47,12 @@ class TaskRow:
     ended_at: float | None = None
     run_after: float | None = None
     """While it is queued and may not be claimed yet."""
+    ready_since: float = 0
+    """When it was queued, or its pause was over."""
     fair_tag: int = 0
     generation: int = 0
+    place: int = 0
+    """Among the blocked tasks of its session that do not interrupt: the lowest is released first."""
 
     @property
     def id(self) -> TaskId:

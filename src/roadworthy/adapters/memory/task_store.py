@@ -126,14 +126,17 @@ class MemoryTaskStore:
         database = self._database
         if not database.holds_lease(worker_id):
             return []
-        rows = [row for row in database.with_status(TaskStatus.QUEUED) if row.claimable and row.lane in lanes]
+        continued = database.workers[worker_id].worker.continued
+        mine = {lane for lane in lanes if lane not in continued or not database.own(lane)}
+        rows = [row for row in database.with_status(TaskStatus.QUEUED) if row.claimable and row.lane in mine]
         rows.sort(key=lambda row: (-row.new.priority, row.fair_tag, row.id))
         claimed: list[Claimed] = []
         for row in rows[:limit]:
             row.attempt += 1
             row.claim_token = uuid4()
             row.worker_id = worker_id
-            database.change(row, TaskStatus.RUNNING)
+            version = continued.get(row.lane)
+            database.change(row, TaskStatus.RUNNING, version and f"continued by version {version}")
             row.started_at = row.started_at or database.now()
             claimed.append(self._claimed(row, row.claim_token))
         return claimed

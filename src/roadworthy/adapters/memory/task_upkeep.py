@@ -60,6 +60,7 @@ class MemoryTaskUpkeep:
         queued, now = self._database.with_status(TaskStatus.QUEUED), self._database.now()
         due = [row for row in queued if row.run_after is not None and row.run_after <= now][:limit]
         for row in due:
+            row.ready_since = row.run_after or now
             row.run_after = None
         return [row.task() for row in due]
 

@@ -17,8 +17,10 @@ class MemoryWorkerRegistry:
 
     async def register(self, worker: Worker, lease_seconds: float) -> None:
         def register() -> None:
-            until = self._database.now() + lease_seconds
-            self._database.workers[worker.id] = WorkerRow(worker, lease_until=until)
+            now = self._database.now()
+            known = self._database.workers.get(worker.id)
+            started_at = now if known is None else known.started_at
+            self._database.workers[worker.id] = WorkerRow(worker, now + lease_seconds, started_at, last_seen=now)
 
         await self._database.run("worker_registry.register", register)
 
@@ -27,15 +29,23 @@ class MemoryWorkerRegistry:
             worker = self._database.workers.get(worker_id)
             if worker is None or worker.lease_until == ENDED:
                 return None
-            worker.lease_until = self._database.now() + lease_seconds
+            worker.last_seen = self._database.now()
+            worker.lease_until = worker.last_seen + lease_seconds
             running = self._database.with_status(TaskStatus.RUNNING)
             return Heartbeat([row.id for row in running if row.worker_id == worker_id and row.cancel_requested])
 
         return await self._database.run("worker_registry.heartbeat", heartbeat)
 
+    async def withdraw(self, worker_id: UUID) -> None:
+        def withdraw() -> None:
+            if worker := self._database.workers.get(worker_id):
+                worker.withdrawn = True
+
+        await self._database.run("worker_registry.withdraw", withdraw)
+
     async def deregister(self, worker_id: UUID) -> None:
         def deregister() -> None:
-            self._database.workers.pop(worker_id, None)
+            self._database.end_lease(worker_id)
 
         await self._database.run("worker_registry.deregister", deregister)
 

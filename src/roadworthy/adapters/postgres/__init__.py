@@ -4,9 +4,12 @@ Whatever a worker writes is checked under the lock of the task's row; rows are l
 (`session_wall.py`), and no transaction waits for anything but the database.
 """
 
+from roadworthy.adapters.postgres.dead_letters import PostgresDeadLetters
 from roadworthy.adapters.postgres.duty_schedule import PostgresDutySchedule
 from roadworthy.adapters.postgres.journal import PostgresJournal
+from roadworthy.adapters.postgres.lanes import PostgresLanes
 from roadworthy.adapters.postgres.migrate import check_schema, migrate
+from roadworthy.adapters.postgres.operator_actions import PostgresOperatorActions
 from roadworthy.adapters.postgres.pool import Pool, open_pool
 from roadworthy.adapters.postgres.session_store import PostgresSessionStore
 from roadworthy.adapters.postgres.task_store import PostgresTaskStore
@@ -15,8 +18,11 @@ from roadworthy.adapters.postgres.worker_registry import PostgresWorkerRegistry
 
 __all__ = [
     "Pool",
+    "PostgresDeadLetters",
     "PostgresDutySchedule",
     "PostgresJournal",
+    "PostgresLanes",
+    "PostgresOperatorActions",
     "PostgresSessionStore",
     "PostgresTaskStore",
     "PostgresTaskUpkeep",

@@ -9,3 +9,6 @@ LEASE_LOST_TOO_OFTEN: Final = "failed %s times without progress; last: its worke
 TOO_MANY_ATTEMPTS: Final = "it was started too often"
 NO_WORKER: Final = "it waited longer than %s seconds for a worker"
 NO_DECISION: Final = "it waited longer than %s seconds for a decision"
+CONTINUED: Final = "continued by version "
+MOVED: Final = "moved from version %s to version %s by %s"
+SERVED_AGAIN: Final = "a worker of its version has started; the task is tried there once more"

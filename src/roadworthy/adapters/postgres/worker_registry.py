@@ -23,7 +23,7 @@ class PostgresWorkerRegistry:
         await self._pool.fetch(
             self._queries["register"],
             worker.id,
-            rows.json_text(dict(worker.lanes)),
+            rows.json_text(_lanes(worker)),
             worker.host,
             worker.process_id,
             lease_seconds,
@@ -35,9 +35,21 @@ class PostgresWorkerRegistry:
         return Heartbeat(found[0][1]) if found else None
 
     @translated
+    async def withdraw(self, worker_id: UUID) -> None:
+        await self._pool.fetch(self._queries["withdraw"], worker_id)
+
+    @translated
     async def deregister(self, worker_id: UUID) -> None:
         await self._pool.fetch(self._queries["deregister"], worker_id)
 
     @translated
     async def end_all_leases(self) -> None:
         await self._pool.fetch(self._queries["end_all_leases"])
+
+
+def _lanes(worker: Worker) -> dict[str, object]:
+    """Lane → digest of the code, for a lane of an older version with the version that the code is of."""
+    return {
+        lane: {"code": code, "version": worker.continued[lane]} if lane in worker.continued else code
+        for lane, code in worker.lanes.items()
+    }

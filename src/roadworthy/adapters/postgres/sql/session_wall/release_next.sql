@@ -21,6 +21,7 @@ update tasks t set
     status = 'queued',
     reason = null,
     ready = true,
+    run_after = statement_timestamp(),
     changes = with_change(changes, journal_length, attempt, 'queued', null)
 where t.id = any(array(select id from chosen)) and t.status = 'blocked'
 returning {task}

@@ -1,0 +1,118 @@
+"""Lanes in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+
+from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.task_row import TaskRow
+from roadworthy.domain.errors import JournalMismatch
+from roadworthy.domain.lane import agent_and_version, nobody_serves
+from roadworthy.domain.operator_action import ActionKind, ActionTarget
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import OPEN, Task, TaskStatus, lane_of
+from roadworthy.ports.lanes import LaneLoad
+
+
+class MemoryLanes:
+    """A `Lanes` over a `MemoryDatabase`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def loads(self) -> list[LaneLoad]:
+        return await self._database.run("lanes.loads", self._loads)
+
+    async def open_tasks(self) -> Mapping[str, int]:
+        return await self._database.run(
+            "lanes.open_tasks", lambda: Counter(row.lane for row in self._database.with_status(*sorted(OPEN)))
+        )
+
+    async def move(
+        self, operator: Principal, lane: str, to_version: str, limit: int, *, parked: bool = False
+    ) -> Sequence[Task]:
+        return await self._database.run("lanes.move", lambda: self._move(operator, lane, to_version, limit, parked))
+
+    async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
+        return await self._give_reason(lane, reason, limit, lambda explained: not explained)
+
+    async def unexplain(self, lane: str, limit: int) -> Sequence[Task]:
+        return await self._give_reason(lane, None, limit, lambda explained: explained)
+
+    async def release_parked_tasks(self, limit: int) -> Sequence[Task]:
+        return await self._database.run("lanes.release_parked_tasks", lambda: self._release_parked_tasks(limit))
+
+    def _loads(self) -> list[LaneLoad]:
+        database = self._database
+        lanes = {row.lane for row in database.with_status(TaskStatus.QUEUED) if row.claimable}
+        lanes |= {row.lane for row in database.with_status(TaskStatus.RUNNING)}
+        lanes |= {
+            lane for worker in database.workers.values() for lane in worker.worker.lanes if database.serving(lane)
+        }
+        return [self._load(lane) for lane in sorted(lanes)]
+
+    def _load(self, lane: str) -> LaneLoad:
+        database, now = self._database, self._database.now()
+        ready = self._ready(lane)
+        workers = len(database.serving(lane))
+        oldest = max((now - row.ready_since for row in ready), default=0.0)
+        unseen = (now - row.last_seen for row in database.workers.values() if lane in row.worker.lanes)
+        running = sum(row.lane == lane for row in database.with_status(TaskStatus.RUNNING))
+        unserved = 0.0 if workers else min((oldest, *unseen))
+        return LaneLoad(lane, len(ready), running, oldest, workers, unserved)
+
+    def _move(self, operator: Principal, lane: str, to_version: str, limit: int, parked: bool) -> list[Task]:
+        database = self._database
+        agent, version = agent_and_version(lane)
+        candidates = (
+            filter(_is_parked, database.with_status(TaskStatus.WAITING))
+            if parked
+            else database.with_status(TaskStatus.QUEUED, TaskStatus.BLOCKED)
+        )
+        moved = list(islice((row for row in candidates if row.lane == lane), limit))
+        for row in moved:
+            database.move(row, to_version, f"moved from version {version} to version {to_version} by {operator.user}")
+        if moved:
+            task_ids = [str(row.id) for row in moved]
+            detail = {"to": lane_of(agent, to_version), "parked": parked, "task_ids": task_ids}
+            database.record_actions(operator, ActionKind.MOVE, [ActionTarget(detail, lane=lane)])
+        return _tasks(moved)
+
+    async def _give_reason(
+        self, lane: str, reason: str | None, limit: int, wanted: Callable[[bool], bool]
+    ) -> Sequence[Task]:
+        def give() -> list[Task]:
+            beginning = nobody_serves(lane)
+            changed = [row for row in self._ready(lane) if wanted((row.reason or "").startswith(beginning))][:limit]
+            for row in changed:
+                row.record_change(reason, self._database.now())
+            return _tasks(changed)
+
+        return await self._database.run("lanes.explain" if reason else "lanes.unexplain", give)
+
+    def _release_parked_tasks(self, limit: int) -> list[Task]:
+        database = self._database
+        parked = [row for row in database.with_status(TaskStatus.WAITING) if _is_parked(row)]
+        due = [row for row in parked if any(w.started_at > row.changes[-1].at for w in database.own(row.lane))][:limit]
+        for row in due:
+            row.error = None
+            database.change(
+                row, TaskStatus.QUEUED, "a worker of its version has started; the task is tried there once more"
+            )
+        return _tasks(due)
+
+    def _ready(self, lane: str) -> list[TaskRow]:
+        """In the order in which they are claimed."""
+        rows = [row for row in self._database.with_status(TaskStatus.QUEUED) if row.lane == lane and row.claimable]
+        return sorted(rows, key=lambda row: (-row.new.priority, row.fair_tag, row.id))
+
+
+def _is_parked(row: TaskRow) -> bool:
+    return row.error is not None and json.loads(row.error)["code"] == JournalMismatch.code
+
+
+def _tasks(rows: Iterable[TaskRow]) -> list[Task]:
+    return [row.task() for row in rows]

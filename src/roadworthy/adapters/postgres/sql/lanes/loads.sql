@@ -1,0 +1,54 @@
+-- Ready tasks are counted in their index alone, without looking at a row. That index has ids and no times: in a lane
+-- with few of them the oldest is read from the rows, in others it is as old as the first id.
+with ready as materialized (
+    select lane, count(*) as tasks, min(id::text collate "C") as first_id from tasks
+    where status = 'queued' and ready
+    group by lane
+), running as materialized (
+    select lane, count(*) as tasks from tasks where status = 'running' group by lane
+), serving as materialized (
+    select
+        served.lane,
+        count(*) filter (
+            where w.lease_expires_at > statement_timestamp() and jsonb_typeof(served.code) <> 'null'
+        ) as workers,
+        max(w.last_seen) as last_seen
+    from workers w cross join lateral jsonb_each(w.lanes) as served (lane, code)
+    group by served.lane
+), waiting_since as materialized (
+    select
+        lane,
+        case
+            when tasks <= $1 then (
+                select min(greatest(t.created_at, t.run_after)) from tasks t
+                where t.lane = ready.lane and t.status = 'queued' and t.ready
+            )
+            else to_timestamp(('x' || translate(left(first_id, 13), '-', ''))::bit(48)::bigint / 1000.0)
+        end as moment
+    from ready
+), loads as materialized (
+    select
+        lane,
+        coalesce(ready.tasks, 0) as queued,
+        coalesce(running.tasks, 0) as running,
+        greatest(extract(epoch from statement_timestamp() - waiting_since.moment), 0) as oldest_seconds,
+        coalesce(serving.workers, 0) as workers,
+        greatest(extract(epoch from statement_timestamp() - serving.last_seen), 0) as unseen_seconds
+    from ready
+    full join running using (lane)
+    full join serving using (lane)
+    left join waiting_since using (lane)
+    where ready.tasks > 0 or running.tasks > 0 or serving.workers > 0
+)
+select
+    lane,
+    queued,
+    running,
+    coalesce(oldest_seconds, 0)::double precision,
+    workers,
+    case
+        when workers = 0 and queued > 0 then least(oldest_seconds, unseen_seconds)
+        else 0
+    end::double precision as unserved_seconds
+from loads
+order by lane collate "C"
