@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from roadworthy.domain.errors import SettingsInvalid
 
 EMBEDDED = "embedded"
+THROUGH_REDIS = "redis"
 
 
 class Settings(BaseSettings):
@@ -23,6 +24,8 @@ class Settings(BaseSettings):
     """Where the embedded servers keep their data."""
     database_url: str = EMBEDDED
     redis_url: str = EMBEDDED
+    queue_url: str = THROUGH_REDIS
+    """Where tickets go: with everything else through Redis, or to `sqs://REGION/QUEUE_PREFIX`."""
     database_connections: Annotated[int, Field(ge=2, le=500)] = 8
     """Of each process."""
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
@@ -68,9 +71,23 @@ def read_settings() -> Settings:
 def _is_url(value: str) -> bool:
     try:
         urlsplit(value).port  # noqa: B018
+    _check_queue_url(settings.queue_url)
     except ValueError:
         return False
     return True
+def _check_queue_url(value: str) -> None:
+    if value == THROUGH_REDIS:
+        return
+    if not value.startswith("sqs://"):
+        raise SettingsInvalid(
+            f"{_name(('queue_url',))} must be `{THROUGH_REDIS}`, for the one of ROADWORTHY_REDIS_URL, or "
+            "sqs://REGION/QUEUE_PREFIX"
+        )
+    from roadworthy.adapters.sqs.queue_url import QueueUrl
+
+    QueueUrl.parse(value)
+
+
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -22,7 +22,7 @@ from roadworthy.adapters.postgres import (
     migrate,
 )
 from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
-from roadworthy.app.settings import EMBEDDED, Settings
+from roadworthy.app.settings import EMBEDDED, THROUGH_REDIS, Settings
 from roadworthy.core.execution.heartbeat import OpenRegistry
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
@@ -45,6 +45,7 @@ class Addresses:
     redis_url: str
     exclusive: bool
     """The database is ours alone and was just started: every worker it knows is gone."""
+    queue_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +67,23 @@ async def addresses(settings: Settings) -> AsyncGenerator[Addresses]:
     """Where the stores are, with the embedded ones running until the context ends."""
     postgres, valkey = settings.database_url == EMBEDDED, settings.redis_url == EMBEDDED
     if not (postgres or valkey):
-        yield Addresses(settings.database_url, settings.redis_url, exclusive=False)
+        yield Addresses(settings.database_url, settings.redis_url, settings.queue_url, exclusive=False)
         return
     servers = EmbeddedServers(settings.data_dir, postgres=postgres, valkey=valkey)
     async with servers:
         log.info("embedded_servers_started", folder=str(settings.data_dir.resolve()), pids=servers.pids)
         database_url = servers.database_url if postgres else settings.database_url
         redis_url = servers.redis_url if valkey else settings.redis_url
-        yield Addresses(database_url, redis_url, exclusive=postgres)
+        yield Addresses(database_url, redis_url, settings.queue_url, exclusive=postgres)
 
 
 @asynccontextmanager
 async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stores]:
-    """The ports over PostgreSQL and Redis; connections are opened when they are needed."""
+    """The ports over PostgreSQL, Redis and perhaps SQS; connections are opened when they are needed."""
     pool = Pool(where.database_url, connections)
     server = RedisServer(where.redis_url)
-    queue, event_log, signals = RedisWorkQueue(server), RedisEventLog(server), RedisCancelSignals(server)
+    event_log, signals = RedisEventLog(server), RedisCancelSignals(server)
+    queue = await _work_queue(where, server)
 
     @asynccontextmanager
     async def open_registry() -> AsyncGenerator[WorkerRegistry]:
@@ -113,6 +115,14 @@ async def migrated(where: Addresses) -> None:
     """Bring the database to this release, waiting for it while it is not there yet; StoreUnavailable after a minute."""
     give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
     while True:
+async def _work_queue(where: Addresses, server: RedisServer) -> WorkQueue:
+    if where.queue_url == THROUGH_REDIS:
+        return RedisWorkQueue(server)
+    from roadworthy.adapters.sqs import open_work_queue
+
+    return await open_work_queue(where.queue_url)
+
+
         try:
             await migrate(where.database_url)
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextvars import Context
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -16,7 +17,9 @@ from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.ports.event_log import CancelSignals
 from roadworthy.ports.work_queue import WorkQueue
 
-_MOST_SIGNALS = 1000
+_MOST_KEPT = 1000
+
+T = TypeVar("T", bound=Hashable)
 
 
 class Announcer:
@@ -27,13 +30,14 @@ class Announcer:
     """
 
     def __init__(self, work_queue: WorkQueue, publisher: EventPublisher, cancel_signals: CancelSignals) -> None:
-        self._work_queue = work_queue
+        async def signal(cancelled: set[TaskId]) -> None:
+            for task_id in cancelled:
+                await cancel_signals.send(task_id)
+
         self._publisher = publisher
-        self._cancel_signals = cancel_signals
-        self._lanes: set[str] = set()
-        self._cancelled: set[TaskId] = set()
-        self._sender: asyncio.Task[None] | None = None
-        self._broker_away = False
+        # Apart, because they may go to different brokers: a signal does not wait for tickets that nobody takes.
+        self._tickets = _Outbox[str](work_queue.post, "tickets_lost")
+        self._signals = _Outbox[TaskId](signal, "signals_lost")
 
     def changed(self, task: Task) -> None:
         """The task's status has changed to what it is now: its readers hear of it, and workers if it is queued."""
@@ -43,46 +47,54 @@ class Announcer:
 
     def wake(self, lanes: Iterable[str]) -> None:
         """There is work in these lanes."""
-        self._lanes.update(lanes)
-        if self._lanes:
-            self._wake_sender()
+        self._tickets.put(lanes)
 
     def cancelled(self, task_id: TaskId) -> None:
         """Somebody cancelled this running task."""
-        if len(self._cancelled) < _MOST_SIGNALS:
-            self._cancelled.add(task_id)
-            self._wake_sender()
+        self._signals.put((task_id,))
 
     async def close(self) -> None:
         """Wait until everything is sent."""
+        await asyncio.gather(self._tickets.close(), self._signals.close())
+
+
+class _Outbox(Generic[T]):
+    """Sends what was put in since it sent the last time; what can't be sent is lost."""
+
+    def __init__(self, send: Callable[[set[T]], Awaitable[None]], lost: str) -> None:
+        self._send_out = send
+        self._lost = lost
+        self._items: set[T] = set()
+        self._sender: asyncio.Task[None] | None = None
+        self._broker_away = False
+
+    def put(self, items: Iterable[T]) -> None:
+        if len(self._items) < _MOST_KEPT:
+            self._items.update(items)
+        if self._items and self._sender is None:
+            self._sender = asyncio.create_task(self._send_all(), context=Context())
+
+    async def close(self) -> None:
         if self._sender is not None:
             await asyncio.wait([self._sender])
 
-    def _wake_sender(self) -> None:
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all(), context=Context())
-
     async def _send_all(self) -> None:
         try:
-            while self._lanes or self._cancelled:
-                lanes, self._lanes = self._lanes, set()
-                cancelled, self._cancelled = self._cancelled, set()
-                await self._send(lanes, cancelled)
+            while self._items:
+                items, self._items = self._items, set()
+                await self._send(items)
         finally:
             self._sender = None
 
-    async def _send(self, lanes: set[str], cancelled: set[TaskId]) -> None:
+    async def _send(self, items: set[T]) -> None:
         log = structlog.get_logger()
         try:
-            if lanes:
-                await self._work_queue.post(lanes)
-            for task_id in cancelled:
-                await self._cancel_signals.send(task_id)
+            await self._send_out(items)
         except BrokerUnavailable as error:
             if not self._broker_away:
-                log.warning("tickets_lost", reason=error.message)
+                log.warning(self._lost, reason=error.message)
             self._broker_away = True
         except Exception:
-            log.exception("tickets_lost")
+            log.exception(self._lost)
         else:
             self._broker_away = False

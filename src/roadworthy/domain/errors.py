@@ -13,7 +13,7 @@ RoadworthyError
 │   └── IllegalTransition           a task cannot go from that state to this one
 ├── NotAllowed                  the caller isn't who they must be                     401, 403
 ├── StoreUnavailable            PostgreSQL is away; nothing was accepted              503
-├── BrokerUnavailable           Redis is away; the store still knows everything
+├── BrokerUnavailable           Redis or SQS is away; the store still knows everything
 ├── TaskInterruption            ends one attempt of a task, on purpose
 │   ├── Fenced                      a newer attempt owns the task
 │   ├── LeaseLost                   this worker may no longer act for its tasks
@@ -124,7 +124,7 @@ class StoreUnavailable(RoadworthyError):
 
 
 class BrokerUnavailable(RoadworthyError):
-    """Redis is away; tasks are safe in the store and go on more slowly."""
+    """Redis or SQS is away; tasks are safe in the store and go on more slowly."""
 
     code = "broker_unavailable"
 

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import botocore.config
 import botocore.exceptions
@@ -22,19 +23,23 @@ REGION = "eu-central-1"
 ACCOUNT = "000000000000"
 KEY, SECRET = "test", "test"
 START_SECONDS = 30
+_ARGUMENTS: dict[str, Callable[[int], list[str]]] = {
+    "ministack": lambda port: ["-m", "ministack"],  # takes the port from its environment
+    "moto": lambda port: ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+}
 
 
 class SqsServer:
     """One server on a free loopback port; nothing is kept over a restart.
 
-    `checks_access` makes it verify signatures and policies, as the real service does; `KEY` is then the root of its
-    account.
+    `checks_access` makes ministack verify signatures and policies, as the real service does; `KEY` is then the root
+    of its account.
     """
 
-    def __init__(self, *, checks_access: bool = False) -> None:
+    def __init__(self, program: Literal["ministack", "moto"] = "ministack", *, checks_access: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rw-", dir="/tmp"))
         self.port = _free_port()
-        self._command = [sys.executable, "-m", "ministack"]
+        self._command = [sys.executable, *_ARGUMENTS[program](self.port)]
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
