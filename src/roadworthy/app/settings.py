@@ -65,16 +65,10 @@ def read_settings() -> Settings:
             raise SettingsInvalid(
                 f"{_name((name,))} is not a URL; percent-encode special characters of the password, like %2F for /"
             )
+    _check_queue_url(settings.queue_url)
     return settings
 
 
-def _is_url(value: str) -> bool:
-    try:
-        urlsplit(value).port  # noqa: B018
-    _check_queue_url(settings.queue_url)
-    except ValueError:
-        return False
-    return True
 def _check_queue_url(value: str) -> None:
     if value == THROUGH_REDIS:
         return
@@ -88,6 +82,12 @@ def _check_queue_url(value: str) -> None:
     QueueUrl.parse(value)
 
 
+def _is_url(value: str) -> bool:
+    try:
+        urlsplit(value).port  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 def _name(location: tuple[int | str, ...]) -> str:

@@ -15,6 +15,7 @@ from roadworthy.adapters.postgres import (
     Pool,
     PostgresDutySchedule,
     PostgresJournal,
+    PostgresLanes,
     PostgresSessionStore,
     PostgresTaskStore,
     PostgresTaskUpkeep,
@@ -28,6 +29,7 @@ from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.journal import Journal
+from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import TaskStore
 from roadworthy.ports.task_upkeep import TaskUpkeep
@@ -43,9 +45,9 @@ log = structlog.get_logger()
 class Addresses:
     database_url: str
     redis_url: str
+    queue_url: str
     exclusive: bool
     """The database is ours alone and was just started: every worker it knows is gone."""
-    queue_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Stores:
     registry: WorkerRegistry
     open_registry: OpenRegistry
     schedule: DutySchedule
+    lanes: Lanes
     queue: WorkQueue
     event_log: EventLog
     cancel_signals: CancelSignals
@@ -102,6 +105,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             registry=PostgresWorkerRegistry(pool),
             open_registry=open_registry,
             schedule=PostgresDutySchedule(pool),
+            lanes=PostgresLanes(pool),
             queue=queue,
             event_log=event_log,
             cancel_signals=signals,
@@ -111,10 +115,6 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
         await pool.close()
 
 
-async def migrated(where: Addresses) -> None:
-    """Bring the database to this release, waiting for it while it is not there yet; StoreUnavailable after a minute."""
-    give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
-    while True:
 async def _work_queue(where: Addresses, server: RedisServer) -> WorkQueue:
     if where.queue_url == THROUGH_REDIS:
         return RedisWorkQueue(server)
@@ -123,6 +123,10 @@ async def _work_queue(where: Addresses, server: RedisServer) -> WorkQueue:
     return await open_work_queue(where.queue_url)
 
 
+async def migrated(where: Addresses) -> None:
+    """Bring the database to this release, waiting for it while it is not there yet; StoreUnavailable after a minute."""
+    give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
+    while True:
         try:
             await migrate(where.database_url)
             return
