@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,58 +20,32 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from roadworthy import AgentService, Limits, ToolPolicy
 from roadworthy.frameworks.function import TaskContext
 
+from .desk_client import call, call_and_block
+
 PROVIDER = os.environ["ACCEPTANCE_PROVIDER"]
-TOOL_DESK = os.environ["ACCEPTANCE_TOOL_DESK"]
 BLOCKED_SECONDS = 2.0
 
 
-def _report(tool: str, task_id: str, item: str) -> bytes:
-    return json.dumps({"tool": tool, "task_id": task_id, "item": item, "pid": os.getpid()}).encode() + b"\n"
-
-
-def _result(tool: str, line: bytes) -> str:
-    answer = json.loads(line or '{"raise": "the desk is gone"}')
-    if "raise" in answer:
-        raise RuntimeError(answer["raise"])
-    return answer["result"]
-
-
-async def _call(tool: str, task_id: str, item: str) -> str:
-    reader, writer = await asyncio.open_unix_connection(TOOL_DESK)
-    try:
-        writer.write(_report(tool, task_id, item))
-        return _result(tool, await reader.readline())
-    finally:
-        writer.close()
-
-
-def _call_in_thread(tool: str, task_id: str, item: str) -> str:
-    with socket.socket(socket.AF_UNIX) as desk:
-        desk.connect(TOOL_DESK)
-        desk.sendall(_report(tool, task_id, item))
-        return _result(tool, desk.makefile("rb").readline())
-
-
 async def look_up(task_id: str, item: str) -> str:
-    return await _call("look_up", task_id, item)
+    return await call("look_up", task_id, item)
 
 
 async def reserve(task_id: str, item: str) -> str:
-    return await _call("reserve", task_id, item)
+    return await call("reserve", task_id, item)
 
 
 async def charge(task_id: str, item: str) -> str:
-    return await _call("charge", task_id, item)
+    return await call("charge", task_id, item)
 
 
 def count_stock(task_id: str, item: str) -> str:
     """In a thread."""
-    return _call_in_thread("count_stock", task_id, item)
+    return call_and_block("count_stock", task_id, item)
 
 
 async def block_the_loop(task_id: str, item: str) -> str:
     """What nobody should write."""
-    result = await _call("block_the_loop", task_id, item)
+    result = await call("block_the_loop", task_id, item)
     time.sleep(BLOCKED_SECONDS)
     return result
 
@@ -104,10 +77,10 @@ def _with_context(tool: Callable[..., Any]) -> Callable[..., Any]:
 
         return call_in_thread
 
-    async def call(ctx: RunContext[None], item: str) -> str:
+    async def call_in_loop(ctx: RunContext[None], item: str) -> str:
         return await tool(ctx.run_id, item)
 
-    return call
+    return call_in_loop
 
 
 async def reply(ctx: TaskContext, message: str) -> str:

@@ -29,7 +29,7 @@ Targets = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; with AUTH=dev a loopback address.")]
 Port = Annotated[int, typer.Option(help="Port of the API; 0 chooses a free one.", min=0, max=65535)]
-HealthPort = Annotated[int, typer.Option(help="Port of /health and /ready; 0 for none.", min=0, max=65535)]
+HealthPort = Annotated[int, typer.Option(help="Port of /health, /ready and /metrics; 0 for none.", min=0, max=65535)]
 
 
 @cli.command()
@@ -53,14 +53,31 @@ def api(targets: Targets, host: Host = "127.0.0.1", port: Port = 8080) -> None:
 
 
 @cli.command()
-def worker(targets: Targets, health_port: HealthPort = 8081) -> None:
+def worker(
+    targets: Targets,
+    minimum: Annotated[
+        int | None,
+        typer.Option("--min", help="Never fewer worker processes; 0 for none while there is nothing to do.", min=0),
+    ] = None,
+    maximum: Annotated[int | None, typer.Option("--max", help="Never more worker processes.", min=1)] = None,
+    health_port: HealthPort = 8081,
+) -> None:
     """Run a worker: claims tasks and runs them, up to ROADWORTHY_WORKER_CONCURRENCY at once.
 
-    SIGTERM drains it: what runs is handed over at its next journal boundary.
-    """
-    from roadworthy.app.worker import run_worker
+    With --min or --max a supervisor: it starts more worker processes while tasks wait, drains those that have nothing
+    to do, and replaces those that end or stand still. A bound that is not given is ROADWORTHY_MIN_WORKERS or
+    ROADWORTHY_MAX_WORKERS.
 
-    run_worker(targets, health_port)
+    SIGTERM drains: what runs is handed over at its next journal boundary.
+    """
+    if minimum is None and maximum is None:
+        from roadworthy.app.worker import run_worker
+
+        run_worker(targets, health_port)
+    else:
+        from roadworthy.app.supervise import run_supervisor
+
+        run_supervisor(targets, minimum, maximum, health_port)
 
 
 @cli.command()

@@ -22,6 +22,7 @@ from roadworthy.core.announcer import Announcer
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
+from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
@@ -32,6 +33,7 @@ from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
 from roadworthy.domain.errors import SettingsInvalid
 from roadworthy.edges.http.application import http_app
 from roadworthy.edges.http.dependencies import HttpDependencies
+from roadworthy.edges.http.metrics_route import MetricsRoute
 
 log = structlog.get_logger()
 
@@ -125,7 +127,8 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
     tasks = Tasks(stores.tasks, stores.journal, follow)
     checks = {"store": stores.tasks.ping}
-    app = http_app(HttpDependencies(intake, tasks, Sessions(stores.sessions), follow, clock, checks))
+    metrics = MetricsRoute(QueueLoads(stores.lanes, clock).loads)
+    app = http_app(HttpDependencies(intake, tasks, Sessions(stores.sessions), follow, clock, checks, metrics))
     try:
         async with http_server(app, listener):
             try:

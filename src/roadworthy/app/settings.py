@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     database_connections: Annotated[int, Field(ge=2, le=500)] = 8
     """Of each process."""
     worker_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 50
+    min_workers: Annotated[int, Field(ge=0, le=1000)] = 2
+    """Of one supervisor: `roadworthy worker` with --min or --max."""
+    max_workers: Annotated[int, Field(ge=1, le=1000)] = 50
+    scale_up_threshold: Annotated[float, Field(gt=0, le=10_000)] = 10
+    scale_down_threshold: Annotated[float, Field(gt=0, le=10_000)] = 2
+    scale_down_seconds: Annotated[float, Field(ge=0.5, le=86_400)] = 30
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3

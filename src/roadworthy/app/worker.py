@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import anyio.to_thread
 
+from roadworthy.app.clock import SystemClock
 from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
 from roadworthy.app.run_process import run_process
@@ -17,8 +18,10 @@ from roadworthy.app.stores import Stores, opened
 from roadworthy.app.targets import load_targets
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
+from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.http.health_routes import HealthRoutes
+from roadworthy.edges.http.metrics_route import MetricsRoute
 
 
 def run_worker(targets: Sequence[str], health_port: int) -> None:
@@ -32,7 +35,8 @@ async def _worker(settings: Settings, served: Mapping[str, Served], health_port:
         _, stores = await opened(stack, settings)
         worker = new_worker(stores, served, settings)
         health = HealthRoutes({"store": stores.tasks.ping, "loop": _loop_check(worker)})
-        await stack.enter_async_context(health_server(health_port, health.routes()))
+        metrics = MetricsRoute(QueueLoads(stores.lanes, SystemClock()).loads)
+        await stack.enter_async_context(health_server(health_port, [*health.routes(), *metrics.routes()]))
         await until_drained(worker, stop)
 
 

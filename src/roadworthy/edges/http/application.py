@@ -21,6 +21,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
             *TaskRoutes(dependencies).routes(),
             *SessionRoutes(dependencies).routes(),
             *HealthRoutes(dependencies.ready_checks).routes(),
+            *(dependencies.metrics.routes() if dependencies.metrics else ()),
         ],
         redirect_slashes=False,
         default=_unknown_path,

@@ -10,6 +10,7 @@ from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
+from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.clock import Clock
 
 ReadyCheck = Callable[[], Awaitable[None]]
@@ -25,6 +26,7 @@ class HttpDependencies:
     clock: Clock
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
     """Name → check; `/ready` says 503 while one of them raises."""
+    metrics: MetricsRoute | None = None
     authenticate: Authenticate = everybody_is_the_developer
     loopback_only: bool = True
     """Refuse every Host and Origin but loopback: must stay true while everybody is the developer."""

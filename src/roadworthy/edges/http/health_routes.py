@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute
@@ -16,27 +17,32 @@ from roadworthy.edges.http.resource import json, public
 
 _CHECK_SECONDS = 2.0
 
+Facts = Callable[[], Mapping[str, Any]]
+"""What an answer tells besides."""
+
 
 class HealthRoutes:
     """Alive is whoever answers; ready is who can do what it is asked."""
 
-    def __init__(self, ready_checks: Mapping[str, ReadyCheck]) -> None:
+    def __init__(self, ready_checks: Mapping[str, ReadyCheck], facts: Facts = dict[str, Any]) -> None:
         self._checks = dict(ready_checks)
+        self._facts = facts
 
     def routes(self) -> Sequence[BaseRoute]:
         return (public("/health", GET=self.health), public("/ready", GET=self.ready))
 
     async def health(self, request: Request) -> ASGIApp:
-        return json({"status": "ok"})
+        return json({"status": "ok", **self._facts()})
 
     async def ready(self, request: Request) -> ASGIApp:
         results = await asyncio.gather(*(_trouble(check) for check in self._checks.values()))
         reasons = {name: trouble for name, trouble in zip(self._checks, results, strict=True) if trouble}
         if not reasons:
-            return json({"status": "ready"})
+            return json({"status": "ready", **self._facts()})
         detail = "; ".join(f"{name}: {trouble}" for name, trouble in reasons.items())
         headers = {"retry-after": str(RETRY_SECONDS)}
-        return problem(503, "not_ready", "This process can't serve now.", detail, headers=headers, reasons=reasons)
+        more = {"reasons": reasons, **self._facts()}
+        return problem(503, "not_ready", "This process can't serve now.", detail, headers=headers, **more)
 
 
 async def _trouble(check: ReadyCheck) -> str | None:

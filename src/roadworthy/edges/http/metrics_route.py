@@ -1,0 +1,91 @@
+"""`/metrics`: what Prometheus reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from roadworthy.edges.http.resource import public
+from roadworthy.ports.lanes import LaneLoad
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector, CollectorRegistry
+
+ANSWER_SECONDS = 3.0
+"""Prometheus gives up after ten; without an answer of the store the rest is still worth reading."""
+
+log = structlog.get_logger()
+
+
+class MetricsRoute:
+    """The queue as the store knows it, the same from every process, and what this process uses.
+
+    Always answers: if the store does not, `roadworthy_store_up` is 0 and the queue's gauges are left out.
+    """
+
+    def __init__(self, loads: Callable[[], Awaitable[Sequence[LaneLoad]]]) -> None:
+        self._ask = loads
+        self._loads: Sequence[LaneLoad] | None = None
+        self._registry: CollectorRegistry | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (public("/metrics", GET=self.metrics),)
+
+    async def metrics(self, request: Request) -> ASGIApp:
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+        if self._registry is None:
+            self._registry = _registry(lambda: self._loads)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._loads = await self._ask()
+        except Exception as error:
+            log.warning("queue_not_measured", reason=str(error) or type(error).__name__)
+            self._loads = None
+        return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def _registry(loads: Callable[[], Sequence[LaneLoad] | None]) -> CollectorRegistry:
+    """Of our own, and made only when it is asked for: importing it takes as long as importing all of the API."""
+    from prometheus_client.process_collector import ProcessCollector
+    from prometheus_client.registry import CollectorRegistry
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(_queue_collector(loads))
+    return registry
+
+
+def _queue_collector(loads: Callable[[], Sequence[LaneLoad] | None]) -> Collector:
+    from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+
+    class QueueCollector(Collector):
+        def collect(self) -> Iterator[Metric]:
+            lanes = loads()
+            yield GaugeMetricFamily(
+                "roadworthy_store_up", "Whether the store answered.", value=float(lanes is not None)
+            )
+            depth = GaugeMetricFamily("roadworthy_queue_depth", "Tasks queued or running.", labels=["lane"])
+            oldest = GaugeMetricFamily(
+                "roadworthy_queue_oldest_seconds", "How long the oldest claimable task has waited.", labels=["lane"]
+            )
+            running = GaugeMetricFamily("roadworthy_tasks_running", "Tasks that a worker runs.", labels=["lane"])
+            workers = GaugeMetricFamily(
+                "roadworthy_lane_workers", "Live workers that serve the lane, on all hosts.", labels=["lane"]
+            )
+            for lane in lanes or ():
+                depth.add_metric([lane.lane], lane.depth)
+                oldest.add_metric([lane.lane], lane.oldest_seconds)
+                running.add_metric([lane.lane], lane.running)
+                workers.add_metric([lane.lane], lane.workers)
+            yield from (depth, oldest, running, workers)
+
+    return QueueCollector()
