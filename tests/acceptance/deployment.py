@@ -33,6 +33,8 @@ class Deployment:
         self.tools = ToolDesk()
         self.folder = folder
         self.database_url = database_url
+        self.targets = [TARGET]
+        """What servers and workers are started with."""
         self.processes: list[Process] = []
         self.apis: list[Api] = []
         self.settings = {
@@ -64,7 +66,7 @@ class Deployment:
         return process
 
     async def start_workers(self, count: int = 1, **settings: str) -> list[Process]:
-        workers = [await self.start("worker", TARGET, "--health-port", "0", **settings) for _ in range(count)]
+        workers = [await self.start("worker", *self.targets, "--health-port", "0", **settings) for _ in range(count)]
         await asyncio.gather(*(worker.until_logged("worker_started") for worker in workers))
         return workers
 
@@ -72,7 +74,7 @@ class Deployment:
         return (await self.start_workers(1, **settings))[0]
 
     async def start_api(self, *, command: str = "api", **settings: str) -> tuple[Process, Api]:
-        process = await self.start(command, TARGET, "--port", "0", **settings)
+        process = await self.start(command, *self.targets, "--port", "0", **settings)
         return process, await self.api_of(process)
 
     async def api_of(self, process: Process) -> Api:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import aiohttp
@@ -30,6 +31,26 @@ class Event:
     id: int
     kind: str
     data: dict[str, Any]
+    at: float = field(default_factory=time.time, compare=False)
+    """When it was received, in seconds since 1970."""
+
+
+def durable(events: Sequence[Event]) -> list[Event]:
+    """Those that every client sees, whenever it comes."""
+    return [event for event in events if event.kind in _DURABLE]
+
+
+def texts(events: Sequence[Event]) -> list[str]:
+    """What was on the client's screen at the end of each step, and after the last one."""
+    shown = [""]
+    for event in events:
+        if event.kind == "text":
+            shown[-1] += event.data["text"]
+        elif event.kind == "restart":
+            shown[-1] = ""
+        elif event.kind == "step":
+            shown.append("")
+    return shown
 
 
 class Api:
@@ -105,12 +126,16 @@ class TaskStream(Watched):
     """A client that shows one task from its first event to `done`, and comes back with its last id when cut off:
     to each of its servers in turn."""
 
-    def __init__(self, apis: Sequence[Api], task_id: str, after: int = 0) -> None:
+    def __init__(self, apis: Sequence[Api], task_id: str, after: int = 0, *, first: int = 0) -> None:
+        """`first` is the place of the server that it begins with."""
         super().__init__()
         self.task_id = task_id
         self.seen: list[Event] = []
         self.connections = 0
+        self.api: Api | None = None
+        """Where it reads, or read last."""
         self._apis = apis
+        self._first = first
         self._after = after
         self._reading: asyncio.Task[None] | None = None
 
@@ -139,7 +164,7 @@ class TaskStream(Watched):
     @property
     def shown_text(self) -> str:
         """What is on the client's screen since the last step."""
-        return self._texts()[-1]
+        return texts(self.seen)[-1]
 
     def of_kind(self, kind: str) -> list[Event]:
         return [event for event in self.seen if event.kind == kind]
@@ -171,27 +196,13 @@ class TaskStream(Watched):
         late = TaskStream(self._apis, self.task_id)
         async with late:
             await late.until_done()
-        assert self._durable() == late._durable()
+        assert durable(self.seen) == durable(late.seen)
         # Text of a step that never came to its end is kept in the output, and in no step.
-        assert self._texts()[:-1] == late._texts()[:-1]
+        assert texts(self.seen)[:-1] == texts(late.seen)[:-1]
         return done.data
 
     def present_state(self) -> str:
         return f"seen in {self.connections} connections: {self.seen}"
-
-    def _durable(self) -> list[Event]:
-        return [event for event in self.seen if event.kind in _DURABLE]
-
-    def _texts(self) -> list[str]:
-        texts = [""]
-        for event in self.seen:
-            if event.kind == "text":
-                texts[-1] += event.data["text"]
-            elif event.kind == "restart":
-                texts[-1] = ""
-            elif event.kind == "step":
-                texts.append("")
-        return texts
 
     def _failed(self) -> bool:
         return self._reading is not None and self._reading.done()
@@ -203,7 +214,7 @@ class TaskStream(Watched):
     async def _read(self) -> None:
         try:
             while not self.done and self.connections < MOST_CONNECTIONS:
-                api = self._apis[self.connections % len(self._apis)]
+                api = self.api = self._apis[(self._first + self.connections) % len(self._apis)]
                 self.connections += 1
                 self.changed()
                 try:

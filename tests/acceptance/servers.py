@@ -101,6 +101,11 @@ class Servers:
         """Returns when it takes commands. Does nothing where it is there."""
         await self._in_thread(self._servers[name].start())
 
+    async def restart(self, name: str) -> None:
+        """In order, as an operator would: ended first, then started again."""
+        await self._in_thread(self._servers[name].stop())
+        await self.bring_back(name)
+
     async def flush_broker(self) -> None:
         client = redis.from_url(self.redis_url)
         await client.flushall()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ class ToolCalled:
     task_id: str
     item: str
     pid: int
+    at: float = field(default_factory=time.time, compare=False)
+    """When the desk heard of it, in seconds since 1970."""
 
 
 class ToolDesk(Watched):
@@ -29,6 +32,8 @@ class ToolDesk(Watched):
         self.calls: list[ToolCalled] = []
         self.failing: set[str] = set()
         """Tools that raise."""
+        self.seconds = 0.0
+        """How long each call takes."""
         self._held: set[str] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -74,6 +79,7 @@ class ToolDesk(Watched):
             call = ToolCalled(**json.loads(await reader.readline()))
             self.calls.append(call)
             self.changed()
+            await asyncio.sleep(self.seconds)
             gone = asyncio.create_task(reader.read())
             back = asyncio.create_task(self.until(lambda: call.tool not in self._held, f"{call} comes back", 100))
             await asyncio.wait({gone, back}, return_when=asyncio.FIRST_COMPLETED)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from roadworthy.testing.simulated_provider.json_values import JsonObject
@@ -35,6 +36,8 @@ class RequestRecord:
     """Tokens that were sent."""
     outcome: str = "open"
     """One of OUTCOMES, or the kind of the fault."""
+    at: float = field(default_factory=time.time)
+    """When it came, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)

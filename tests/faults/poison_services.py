@@ -1,0 +1,37 @@
+"""Agents that bring their process down, or give back what nobody can keep."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import partial
+from typing import Any
+
+from acceptance.services import POLICIES, PROVIDER, _ask  # noqa: F401
+from roadworthy import AgentService
+from roadworthy.frameworks.function import TaskContext
+
+
+async def exits(ctx: TaskContext, message: str) -> str:
+    os._exit(3)
+
+
+async def crashes(ctx: TaskContext, message: str) -> str:
+    """In the middle of a tool, after something was journaled."""
+    await ctx.model("sim-crashes", partial(_ask, "sim-crashes", [{"role": "user", "content": message}]))
+    return await ctx.tool(read_address_zero)
+
+
+def read_address_zero() -> str:
+    return ctypes.string_at(0).decode()
+
+
+async def huge(ctx: TaskContext, message: str) -> str:
+    return "x" * (17 << 20)
+
+
+async def broken(ctx: TaskContext, message: str) -> Any:
+    return {"answer": object()}
+
+
+services = [AgentService(agent, name=agent.__name__, tools=POLICIES) for agent in (exits, crashes, huge, broken)]
