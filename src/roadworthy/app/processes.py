@@ -122,7 +122,7 @@ def _announcing(stores: Stores) -> tuple[EventPublisher, Announcer]:
 async def _api_running(stores: Stores, served: Mapping[str, Served], listener: socket.socket) -> AsyncGenerator[None]:
     clock = SystemClock()
     publisher, announcer = _announcing(stores)
-    intake = Intake([one.service for one in served.values()], stores.tasks, announcer)
+    intake = Intake([one.service for lane, one in served.items() if lane == one.service.lane], stores.tasks, announcer)
     followers = Followers(stores.tasks, clock)
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
     tasks = Tasks(stores.tasks, stores.journal, follow)

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -22,7 +22,10 @@ log = structlog.get_logger()
 
 
 def load_targets(targets: Sequence[str]) -> dict[str, Served]:
-    """Lane → service with its runner. TargetNotLoadable says what is wrong with which target."""
+    """Lane → service with its runner, also for the lanes that a service continues and that no other one serves.
+
+    TargetNotLoadable says what is wrong with which target.
+    """
     served: dict[str, Served] = {}
     for target in targets:
         for service in services_of(target):
@@ -32,7 +35,18 @@ def load_targets(targets: Sequence[str]) -> dict[str, Served]:
                 )
             _say_what_has_no_effect_yet(service)
             served[service.lane] = Served(service, runner_for(service))
-    return served
+    return served | _continued(served)
+
+
+def _continued(served: Mapping[str, Served]) -> dict[str, Served]:
+    continued: dict[str, Served] = {}
+    for one in served.values():
+        for lane in one.service.continued_lanes:
+            if lane in continued:
+                raise TargetNotLoadable(f"two services say that they continue {lane}; only one of them can")
+            if lane not in served:
+                continued[lane] = one
+    return continued
 
 
 def _say_what_has_no_effect_yet(service: AgentService) -> None:

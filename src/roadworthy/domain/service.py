@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.task import lane_of
@@ -65,8 +65,8 @@ class AgentService:
     """One version of one agent, ready to be served.
 
     `agent` is a pydantic-ai Agent or a plain `async def reply(ctx, message)`; it is run as it is. Raises
-    ValueError for a name with other characters than letters, digits, `-`, `_` and `.`, TypeError for limits or
-    policies of another type.
+    ValueError for a name with other characters than letters, digits, `-`, `_` and `.` and for values that make no
+    sense, TypeError for limits or policies of another type.
     """
 
     agent: Any
@@ -76,13 +76,18 @@ class AgentService:
     models: ModelTiers | None = None
     tools: Mapping[str, ToolPolicy] = field(default_factory=dict[str, ToolPolicy])
     fallback_answer: str | None = None
+    continues: Sequence[str] = ()
+    """Older versions whose tasks this one takes over when no worker of theirs takes any. One that has begun is
+    replayed with the new code; where that does something else than the journal says, the task waits."""
+    priority: int = 0
+    """Of its tasks, 0 to 9: a worker that serves several agents claims higher ones first."""
 
     def __post_init__(self) -> None:
-        for label, value in (("name", self.name), ("version", self.version)):
-            if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(
-                    f"service {label} {value!r}: use 1 to 64 letters, digits, '-', '_' or '.', nothing else"
-                )
+        check_name("name", self.name)
+        check_name("version", self.version)
+        object.__setattr__(self, "continues", _older_versions(self.continues, self.version))
+        if type(self.priority) is not int or not 0 <= self.priority <= 9:
+            raise ValueError(f"priority must be a whole number from 0 to 9, not {self.priority!r}")
         if not isinstance(self.limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"limits must be a Limits(...), not {type(self.limits).__name__}")
         for tool, policy in self.tools.items():
@@ -94,9 +99,31 @@ class AgentService:
     def lane(self) -> str:
         return lane_of(self.name, self.version)
 
+    @property
+    def continued_lanes(self) -> tuple[str, ...]:
+        """The lanes of the versions that it continues."""
+        return tuple(lane_of(self.name, version) for version in self.continues)
+
     def policy(self, tool: str) -> ToolPolicy:
         """The tool's policy; a tool that was not declared happens at most once."""
         return self.tools.get(tool, _DEFAULT_POLICY)
+
+
+def check_name(label: str, value: object) -> None:
+    """ValueError for what can't be an agent's name or version."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f"service {label} {value!r}: use 1 to 64 letters, digits, '-', '_' or '.', nothing else")
+
+
+def _older_versions(given: object, own: str) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ValueError(f'continues must be a list of versions, like ["1"], not {given!r}')
+    versions = tuple(dict.fromkeys(cast(Sequence[object], given)))
+    for version in versions:
+        check_name("continues", version)
+        if version == own:
+            raise ValueError(f"version {own!r} can't continue itself; name older versions in `continues`")
+    return cast(tuple[str, ...], versions)
 
 
 _DEFAULT_POLICY = ToolPolicy()

@@ -47,15 +47,19 @@ class Heartbeat:
         cancelled: Callable[[Sequence[TaskId]], None],
         lost: Callable[[Lease], None],
         run_beside: RunBeside = in_a_thread,
+        continued: Mapping[str, str] | None = None,
     ) -> None:
         self._open_registry = open_registry
         self._run_beside = run_beside
         self._lanes = lanes
+        self._continued = continued or {}
         self._seconds = lease_seconds
         self._cancelled = cancelled
         self._lost = lost
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopped: asyncio.Event | None = None
+        self._woken: asyncio.Event | None = None
+        self._stops = False
+        self._withdraws = False
         self._ended: Callable[[], Awaitable[object]] | None = None
         self.present = self._newcomer()
 
@@ -72,20 +76,29 @@ class Heartbeat:
         self._ended = self._run_beside(self._beat(call, registered.set))
         await registered.wait()
 
+    def withdraw(self) -> None:
+        """Tell the store that the worker takes no more tasks: others may continue its version. The lease goes on."""
+        self._withdraws = True
+        self._wake()
+
     async def stop(self) -> None:
         """Deregister the worker: what it still holds may be taken over at once."""
         if self._ended is None:
             return
-        if self._loop is not None and self._stopped is not None:
-            with suppress(RuntimeError):  # its loop is closed: it has ended by itself
-                self._loop.call_soon_threadsafe(self._stopped.set)
+        self._stops = True
+        self._wake()
         await self._ended()
 
+    def _wake(self) -> None:
+        if self._loop is not None and self._woken is not None:
+            with suppress(RuntimeError):  # its loop is closed: it has ended by itself
+                self._loop.call_soon_threadsafe(self._woken.set)
+
     async def _beat(self, call: Call, registered: Callable[[], object]) -> None:
-        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
         async with self._open_registry() as registry:
-            at_home = False
-            while not self._stopped.is_set():
+            at_home = withdrawn = False
+            while not self._stops:
                 pause = self._seconds / 3
                 try:
                     if at_home:
@@ -94,13 +107,17 @@ class Heartbeat:
                         await self._register(registry)
                         at_home = True
                         call(registered)
+                    if self._withdraws and not withdrawn:
+                        await registry.withdraw(self.present[0].id)
+                        withdrawn = True
                 except StoreUnavailable as error:
                     log.warning(
                         "heartbeat_failed", reason=error.message, lease_remaining=round(self.present[1].remaining, 1)
                     )
                     pause = min(pause, 0.5)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), pause)
+                    await asyncio.wait_for(self._woken.wait(), pause)
+                self._woken.clear()
             if at_home:
                 try:
                     await registry.deregister(self.present[0].id)
@@ -129,5 +146,6 @@ class Heartbeat:
         return True
 
     def _newcomer(self) -> tuple[Worker, Lease]:
-        worker = Worker(new_id(), self._lanes, socket.gethostname(), os.getpid())
+        lanes = {} if self._withdraws else self._lanes
+        worker = Worker(new_id(), lanes, socket.gethostname(), os.getpid(), self._continued)
         return worker, Lease(self._seconds, time.monotonic)

@@ -68,6 +68,8 @@ class Worker:
         self._served = served
         self._settings = settings
         self._lanes = tuple(served)
+        # A ticket in a lane that it continues may be meant for a worker of that version: it asks there unasked only.
+        self._ticket_lanes = tuple(lane for lane, one in served.items() if one.service.lane == lane)
         self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
         self._slot_free = asyncio.Event()
         self._claim_in_doubt = False
@@ -79,9 +81,14 @@ class Worker:
         self._attempt_ports = AttemptPorts(
             ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
         )
-        codes = {lane: one.runner.code for lane, one in served.items()}
         self._heartbeat = Heartbeat(
-            ports.open_registry, codes, settings.lease_seconds, self._cancelled, self._lost, ports.run_beside
+            ports.open_registry,
+            {lane: one.runner.code for lane, one in served.items()},
+            settings.lease_seconds,
+            self._cancelled,
+            self._lost,
+            ports.run_beside,
+            {lane: one.service.version for lane, one in served.items() if one.service.lane != lane},
         )
         self.watchdog = LoopWatchdog(self._tool_of)
 
@@ -164,7 +171,7 @@ class Worker:
     async def _wait_for_work(self) -> None:
         seconds = UNASKED_SECONDS * (0.75 + random.random() / 2)  # noqa: S311
         try:
-            await self._unless_draining(self._ports.queue.wait(self._lanes, seconds))
+            await self._unless_draining(self._ports.queue.wait(self._ticket_lanes, seconds))
         except BrokerUnavailable:
             await self._unless_draining(asyncio.sleep(seconds))
 
@@ -236,6 +243,7 @@ class Worker:
     async def _hand_over(self) -> None:
         """Give running attempts time to reach a journal boundary; what is left then is interrupted."""
         if self._running:
+            self._heartbeat.withdraw()
             log.info("worker_draining", running=len(self._running), seconds=self._settings.drain_seconds)
             await asyncio.wait([task for _, task in self._running.values()], timeout=self._settings.drain_seconds)
         for running, _ in self._running.values():
