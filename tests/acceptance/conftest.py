@@ -17,6 +17,7 @@ from . import processes
 from .deployment import SHORT_LEASE, TARGET, Deployment
 from .processes import Launcher
 from .servers import Servers
+from .supervision import SMALL, Supervision
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +111,12 @@ async def served(bare_deployment: Deployment) -> Deployment:
     """API, worker and upkeep in one process: `roadworthy serve` over stores that others share."""
     await bare_deployment.start_api(command="serve")
     return bare_deployment
+
+
+@pytest.fixture
+async def supervision(bare_deployment: Deployment, unused_tcp_port: int) -> Supervision:
+    """An API server and upkeep; supervisors are started by the tests."""
+    api = await bare_deployment.start("api", SMALL, "--port", "0")
+    await bare_deployment.start_upkeep(lease_seconds=SHORT_LEASE)
+    await bare_deployment.api_of(api)
+    return Supervision(bare_deployment, unused_tcp_port)

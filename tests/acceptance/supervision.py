@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psutil
 
 from .deployment import Deployment
 from .processes import Process
@@ -20,16 +20,18 @@ SMALL = f"{Path(__file__).with_name('small_services.py')}:service"
 class Supervision:
     """`roadworthy worker --min … --max …` over a deployment's stores, with an API server and upkeep."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, health_port: int) -> None:
         self.deployment = deployment
         self.api = deployment.api
         self.desk = deployment.tools
-        self.health_port = 0
+        self.health_port = health_port
+        self.target = SMALL
 
-    async def start(self, minimum: int, maximum: int, **settings: str) -> Process:
+    async def start(self, minimum: int, maximum: int, *, target: str = SMALL, **settings: str) -> Process:
+        """Returns when the first workers are ready."""
         bounds = ("--min", str(minimum), "--max", str(maximum))
         supervisor = await self.deployment.start(
-            "worker", SMALL, *bounds, "--health-port", str(self.health_port), **settings
+            "worker", target, *bounds, "--health-port", str(self.health_port), **settings
         )
         await supervisor.until_logged("supervisor_started")
         await self.ready(supervisor, minimum)
@@ -43,6 +45,12 @@ class Supervision:
         )
         assert supervisor.status is None, supervisor.present_state()
 
+    async def start_plain_worker(self, **settings: str) -> Process:
+        """One without a supervisor."""
+        worker = await self.deployment.start("worker", SMALL, "--health-port", "0", **settings)
+        await worker.until_logged("worker_started")
+        return worker
+
     async def submit(self, *tools: str) -> dict[str, Any]:
         return await self.api.submit("small", " ".join(tools))
 
@@ -55,8 +63,10 @@ def spawned(supervisor: Process) -> list[int]:
     return [entry["pid"] for entry in supervisor.logged("worker_spawned")]
 
 
-def alive(supervisor: Process) -> list[int]:
-    return [pid for pid in spawned(supervisor) if psutil.pid_exists(pid)]
+def seconds_between(earlier: dict[str, Any], later: dict[str, Any]) -> float:
+    """Of two log entries."""
+    moments = [datetime.fromisoformat(entry["timestamp"]) for entry in (earlier, later)]
+    return (moments[1] - moments[0]).total_seconds()
 
 
 async def gone(pid: int) -> None:

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from .deployment import SHORT_LEASE, Deployment
 from .processes import Process
-from .supervision import SMALL, Supervision, asked, gone, spawned
-
-
-@pytest.fixture
-async def supervision(bare_deployment: Deployment, unused_tcp_port: int) -> Supervision:
-    api = await bare_deployment.start("api", SMALL, "--port", "0")
-    await bare_deployment.start_upkeep(lease_seconds=SHORT_LEASE)
-    await bare_deployment.api_of(api)
-    supervision = Supervision(bare_deployment)
-    supervision.health_port = unused_tcp_port
-    return supervision
+from .supervision import Supervision, asked, gone, spawned
 
 
 def numbers(supervisor: Process) -> list[int]:
