@@ -7,17 +7,23 @@ from contextlib import asynccontextmanager
 
 from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.journal import MemoryJournal
+from roadworthy.adapters.memory.lanes import MemoryLanes
+from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
 from roadworthy.adapters.postgres import (
+    PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
+    PostgresLanes,
+    PostgresOperatorActions,
     PostgresSessionStore,
     PostgresTaskStore,
     PostgresTaskUpkeep,
@@ -25,6 +31,10 @@ from roadworthy.adapters.postgres import (
     open_pool,
 )
 from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
+from roadworthy.adapters.sqs import SqsWorkQueue
+from roadworthy.adapters.sqs.account import AwsAccount
+from roadworthy.adapters.sqs.queue_url import QueueUrl
+from roadworthy.adapters.sqs.service import SqsService
 from roadworthy.testing.conformance.brokers import Broker
 from roadworthy.testing.conformance.stores import Stores
 from roadworthy.testing.manual_clock import ManualClock
@@ -58,6 +68,9 @@ def memory_stores() -> Stores:
         journal=MemoryJournal(database),
         sessions=MemorySessionStore(database),
         workers=MemoryWorkerRegistry(database),
+        lanes=MemoryLanes(database),
+        dead=MemoryDeadLetters(database),
+        actions=MemoryOperatorActions(database),
         pass_time=clock.advance,
     )
 
@@ -74,6 +87,9 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
         journal=PostgresJournal(pool),
         sessions=PostgresSessionStore(pool),
         workers=PostgresWorkerRegistry(pool),
+        lanes=PostgresLanes(pool),
+        dead=PostgresDeadLetters(pool),
+        actions=PostgresOperatorActions(pool),
         pass_time=asyncio.sleep,
     )
     await pool.close()
@@ -99,3 +115,14 @@ async def redis_brokers(url: str) -> AsyncIterator[tuple[Broker, Broker]]:
         await broker.event_log.close()
     for signals in cancel_signals:
         await signals.close()
+
+
+@asynccontextmanager
+async def sqs_brokers(account: AwsAccount, prefix: str) -> AsyncIterator[tuple[Broker, Broker]]:
+    """Tickets over SQS; nothing else goes there."""
+    queues = [SqsWorkQueue(SqsService(account), QueueUrl(account.region, prefix)) for _ in range(2)]
+    others = MemoryBroker(RealClock())
+    here, there = (Broker(queue, MemoryEventLog(others), MemoryCancelSignals(others)) for queue in queues)
+    yield here, there
+    for queue in queues:
+        await queue.close()

@@ -20,12 +20,14 @@ from roadworthy.app.targets import load_targets
 from roadworthy.app.worker import new_worker, until_drained
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.execution.run_attempt import Served
+from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
@@ -106,7 +108,7 @@ async def _take_over(stores: Stores, settings: Settings) -> None:
     """Nobody else can be working on this database: what was running when it stopped is taken over at once."""
     await stores.registry.end_all_leases()
     publisher, announcer = _announcing(stores)
-    ports = UpkeepPorts(stores.upkeep, announcer)
+    ports = UpkeepPorts(stores.upkeep, announcer, stores.lanes)
     while count := await RescueExpiredLeases(settings.lease_seconds, settings.max_retries).rescue(ports):
         log.info("tasks_taken_over", count=count, reason="the process that ran them has ended")
     await announcer.close()
@@ -128,7 +130,10 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
     tasks = Tasks(stores.tasks, stores.journal, follow)
     checks = {"store": stores.tasks.ping}
     metrics = MetricsRoute(QueueLoads(stores.lanes, clock).loads)
-    app = http_app(HttpDependencies(intake, tasks, Sessions(stores.sessions), follow, clock, checks, metrics))
+    letters = DeadLetterReader(stores.dead_letters, stores.operator_actions, stores.journal, stores.sessions)
+    dead = DeadTasks(stores.dead_letters, stores.journal, announcer, [one.service for one in served.values()])
+    sessions = Sessions(stores.sessions)
+    app = http_app(HttpDependencies(intake, tasks, sessions, follow, clock, letters, dead, checks, metrics))
     try:
         async with http_server(app, listener):
             try:
@@ -147,7 +152,10 @@ async def _upkeep_running(stores: Stores, settings: Settings) -> AsyncGenerator[
     publisher, announcer = _announcing(stores)
     duties = all_duties(settings.lease_seconds, settings.max_retries)
     upkeep = Upkeep(
-        duties, stores.schedule, UpkeepPorts(stores.upkeep, announcer), pause_seconds=settings.lease_seconds
+        duties,
+        stores.schedule,
+        UpkeepPorts(stores.upkeep, announcer, stores.lanes),
+        pause_seconds=settings.lease_seconds,
     )
     upkeep.start()
     try:

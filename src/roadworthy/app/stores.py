@@ -13,9 +13,11 @@ import structlog
 from roadworthy.adapters.embedded.servers import EmbeddedServers
 from roadworthy.adapters.postgres import (
     Pool,
+    PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
     PostgresLanes,
+    PostgresOperatorActions,
     PostgresSessionStore,
     PostgresTaskStore,
     PostgresTaskUpkeep,
@@ -26,10 +28,12 @@ from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisSe
 from roadworthy.app.settings import EMBEDDED, THROUGH_REDIS, Settings
 from roadworthy.core.execution.heartbeat import OpenRegistry
 from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.lanes import Lanes
+from roadworthy.ports.operator_actions import OperatorActions
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import TaskStore
 from roadworthy.ports.task_upkeep import TaskUpkeep
@@ -60,6 +64,8 @@ class Stores:
     open_registry: OpenRegistry
     schedule: DutySchedule
     lanes: Lanes
+    dead_letters: DeadLetters
+    operator_actions: OperatorActions
     queue: WorkQueue
     event_log: EventLog
     cancel_signals: CancelSignals
@@ -106,6 +112,8 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             open_registry=open_registry,
             schedule=PostgresDutySchedule(pool),
             lanes=PostgresLanes(pool),
+            dead_letters=PostgresDeadLetters(pool),
+            operator_actions=PostgresOperatorActions(pool),
             queue=queue,
             event_log=event_log,
             cancel_signals=signals,

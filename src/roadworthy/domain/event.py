@@ -12,8 +12,9 @@ Details of journal entries (`JournalEntry.detail`):
 
     model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try] (where it was streamed),
               tool_calls: [{call_id, tool, arguments}], usage: {input_tokens, …}, cost, seconds}
-    tool      {step, call_id, tool, effect, outcome: "done" | "failed" | "not_done", result, seconds}
-    started   {step, call_id, tool, effect}
+    tool      {step, call_id, tool, effect, outcome: "done" | "failed" | "not_done", result, seconds,
+              arguments (unless the effect is `read`)}
+    started   {step, call_id, tool, effect, arguments}
 
 Events of a generation above 0 say so (`generation`): its steps are counted from 1 again.
 """

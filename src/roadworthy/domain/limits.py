@@ -47,13 +47,17 @@ class Limits:
     def cost(self) -> MicroDollars:
         return micro_dollars(self.cost_usd)
 
-    def lowered(self, wanted: Mapping[str, object]) -> Limits:
-        """These limits with some of them lowered by the caller of a task; ValueError if one is raised."""
+    def changed(self, wanted: Mapping[str, object]) -> Limits:
+        """These limits with some of them as wanted; ValueError for one that is unknown or makes no sense."""
         known = {field.name for field in fields(self)}
         for name in wanted:
             if name not in known:
                 raise ValueError(f"limits.{name} is not known; there are {', '.join(sorted(known))}")
-        changed = replace(self, **wanted)  # pyright: ignore[reportArgumentType]
+        return replace(self, **wanted)  # pyright: ignore[reportArgumentType]
+
+    def lowered(self, wanted: Mapping[str, object]) -> Limits:
+        """These limits with some of them lowered by the caller of a task; ValueError if one is raised."""
+        changed = self.changed(wanted)
         for name in wanted:
             before, after = getattr(self, name), getattr(changed, name)
             if name == "cost_usd":

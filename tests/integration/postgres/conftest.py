@@ -8,8 +8,11 @@ import pytest
 
 from roadworthy.adapters.postgres import (
     Pool,
+    PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
+    PostgresLanes,
+    PostgresOperatorActions,
     PostgresSessionStore,
     PostgresTaskStore,
     PostgresTaskUpkeep,
@@ -99,6 +102,9 @@ def stores(pool: Pool) -> Stores:
         journal=PostgresJournal(pool),
         sessions=PostgresSessionStore(pool),
         workers=PostgresWorkerRegistry(pool),
+        lanes=PostgresLanes(pool),
+        dead=PostgresDeadLetters(pool),
+        actions=PostgresOperatorActions(pool),
         pass_time=asyncio.sleep,
     )
 

@@ -9,13 +9,17 @@ from typing import Any
 import orjson
 from task_life import Life, World
 
+from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
+from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
+from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService
@@ -83,6 +87,7 @@ class Api:
         self.publisher = EventPublisher(world.event_log)
         self.announcer = Announcer(MemoryWorkQueue(world.broker), self.publisher, MemoryCancelSignals(world.broker))
         services = services or (AgentService(None, name="support"),)
+        self.dead = MemoryDeadLetters(world.database)
         self.intake = Intake(services, world.task_store, self.announcer)
         self.dependencies = HttpDependencies(
             intake=self.intake,
@@ -90,6 +95,10 @@ class Api:
             sessions=Sessions(MemorySessionStore(world.database)),
             follow=world.follow,
             clock=world.clock,
+            dead_letters=DeadLetterReader(
+                self.dead, MemoryOperatorActions(world.database), world.journal, MemorySessionStore(world.database)
+            ),
+            dead_tasks=DeadTasks(self.dead, world.journal, self.announcer, services),
             ready_checks={"store": world.task_store.ping},
             **changed,
         )

@@ -63,6 +63,7 @@ async def test_a_task_as_it_is_shown(api: Api):
             "steps": 1,
         },
         "attempt": 1,
+        "generation": 0,
         "timings": {
             "created_at": "2027-01-15T08:00:00.000Z",
             "started_at": "2027-01-15T08:00:00.000Z",

@@ -26,12 +26,9 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             case EntryKind.MODEL:
                 _add_model_call(steps, entry)
             case EntryKind.STARTED:
-                call = _tool_call(steps, entry)
-                call.setdefault("outcome", STARTED)
-                call.update((name, entry.detail[name]) for name in ("tool", "effect") if name in entry.detail)
+                _add(steps, entry, "tool", "effect", "arguments").setdefault("outcome", STARTED)
             case EntryKind.TOOL:
-                shown = ("tool", "effect", "outcome", "result", "seconds")
-                _tool_call(steps, entry).update((name, entry.detail[name]) for name in shown if name in entry.detail)
+                _add(steps, entry, "tool", "effect", "arguments", "outcome", "result", "seconds")
             case EntryKind.INPUT:
                 pass
     return list(steps.values())
@@ -44,6 +41,7 @@ def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
         "generation": entry.generation,
         "step": detail["step"],
         "model": detail.get("model"),
+        "version": detail.get("version"),
         "attempt": entry.attempt,
         "at": entry.at,
         "seconds": detail.get("seconds"),
@@ -52,6 +50,12 @@ def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
         "text": text or None,
         "tool_calls": [dict(call) for call in detail.get("tool_calls", ())],
     }
+
+
+def _add(steps: _Steps, entry: JournalEntry, *names: str) -> dict[str, Any]:
+    call = _tool_call(steps, entry)
+    call.update((name, entry.detail[name]) for name in names if name in entry.detail)
+    return call
 
 
 def _tool_call(steps: _Steps, entry: JournalEntry) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def read_submission(body: Mapping[str, Any], idempotency_key: str | None = None)
         if name not in _FIELDS:
             raise InvalidRequest(f"unknown field {name!r}; there are {', '.join(_FIELDS)}")
     return Submission(
-        input=_input(body),
+        input=input_in(body),
         agent=_text_or_none(body, "agent"),
         session_id=_session_id(body),
         metadata=_metadata(body),
@@ -63,7 +63,8 @@ def read_submission(body: Mapping[str, Any], idempotency_key: str | None = None)
     )
 
 
-def _input(body: Mapping[str, Any]) -> str:
+def input_in(body: Mapping[str, Any]) -> str:
+    """The message for the agent; InvalidRequest for none, InputTooLarge for more than `MOST_INPUT_BYTES`."""
     value = body.get("input")
     if not isinstance(value, str):
         if "input" not in body:

@@ -6,6 +6,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roadworthy.domain.errors import NotFound
+from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.error_boundary import ErrorBoundary
 from roadworthy.edges.http.health_routes import HealthRoutes
@@ -20,6 +21,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
         [
             *TaskRoutes(dependencies).routes(),
             *SessionRoutes(dependencies).routes(),
+            *DeadLetterRoutes(dependencies).routes(),
             *HealthRoutes(dependencies.ready_checks).routes(),
             *(dependencies.metrics.routes() if dependencies.metrics else ()),
         ],

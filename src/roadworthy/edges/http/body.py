@@ -19,12 +19,14 @@ MOST_BODY_BYTES = 1024 * 1024
 T = TypeVar("T")
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The body, which must be a JSON object.
+async def json_object(request: Request, *, or_empty: bool = False) -> dict[str, Any]:
+    """The body, which must be a JSON object; with `or_empty` no body is an empty one.
 
     MalformedRequest says where it is none; InputTooLarge comes before more than `MOST_BODY_BYTES` are read.
     """
     data = await _body(request)
+    if not data and or_empty:
+        return {}
     try:
         value: object = orjson.loads(data)
     except orjson.JSONDecodeError as error:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
 from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.clock import Clock
@@ -24,6 +26,8 @@ class HttpDependencies:
     sessions: Sessions
     follow: FollowTask
     clock: Clock
+    dead_letters: DeadLetterReader
+    dead_tasks: DeadTasks
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
     """Name → check; `/ready` says 503 while one of them raises."""
     metrics: MetricsRoute | None = None

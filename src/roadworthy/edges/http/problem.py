@@ -42,7 +42,7 @@ def status_of(error: RoadworthyError) -> int | None:
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
 
 
-def problem_of(error: RoadworthyError, status: int) -> Response:
+def problem_of(error: RoadworthyError, status: int, **more: Any) -> Response:
     headers: dict[str, str] = {}
     if status == 503:
         headers["retry-after"] = str(RETRY_SECONDS)
@@ -50,7 +50,7 @@ def problem_of(error: RoadworthyError, status: int) -> Response:
         # The rest of a body that nobody will read would stand before the next request.
         headers["connection"] = "close"
     title = (type(error).__doc__ or "").strip()
-    return problem(status, error.code, title, error.message, headers=headers)
+    return problem(status, error.code, title, error.message, headers=headers, **more)
 
 
 def problem(

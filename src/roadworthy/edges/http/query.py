@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -35,6 +38,22 @@ def limit(request: Request) -> int:
     if not 1 <= number <= MOST_ON_A_PAGE:
         raise InvalidRequest(f"limit must be a whole number from 1 to {MOST_ON_A_PAGE}, not {value!r}")
     return number
+
+
+def moment_in(given: Mapping[str, Any], name: str) -> float | None:
+    """Seconds since 1970 of a moment like `2026-05-04T12:00:00Z`; InvalidRequest for anything else."""
+    text = given.get(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidRequest(
+            f"{name} must be a moment like 2026-05-04T12:00:00Z, with its zone, not {text!r}"
+        ) from None
 
 
 def only(request: Request, *names: str) -> None:

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from roadworthy.domain.errors import NotAllowed, NotFound
-from roadworthy.domain.principal import Principal
+from roadworthy.domain.errors import NotFound
+from roadworthy.domain.principal import Principal, check_operator
 from roadworthy.edges.http.authenticate import Authenticate
 from roadworthy.edges.http.problem import problem
 
@@ -59,8 +59,7 @@ def operated(path: str, authenticate: Authenticate, **handlers: Handler) -> Rout
 
     async def operator(connection: HTTPConnection) -> Principal:
         principal = await authenticate(connection)
-        if "operator" not in principal.scopes:
-            raise NotAllowed("this needs the scope `operator`; ask for a token that has it")
+        check_operator(principal)
         return principal
 
     return private(path, operator, **handlers)

@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.journal import Journal
+from roadworthy.ports.lanes import Lanes
+from roadworthy.ports.operator_actions import OperatorActions
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import TaskStore
 from roadworthy.ports.task_upkeep import TaskUpkeep
@@ -24,6 +27,9 @@ class Stores:
     journal: Journal
     sessions: SessionStore
     workers: WorkerRegistry
+    lanes: Lanes
+    dead: DeadLetters
+    actions: OperatorActions
     pass_time: Callable[[float], Awaitable[None]]
     """Let that many seconds of the store's time go by."""
 
