@@ -69,8 +69,16 @@ async def test_a_provider_that_asks_to_wait_is_given_the_time(served: Deployment
     assert all(row[0] >= 3 for row in await served.fetch(query))
 
 
-@pytest.mark.parametrize("fault", ["401", "403", "400", "404"])
-async def test_a_fault_that_stays_ends_the_task_at_once(served: Deployment, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("401", "authentication_failed"),
+        ("403", "permission_denied"),
+        ("400", "invalid_model_request"),
+        ("404", "unknown_model"),
+    ],
+)
+async def test_a_fault_that_stays_ends_the_task_at_once(served: Deployment, fault: str, code: str) -> None:
     provider, api = served.provider, served.api
     provider.control(faults=[f"{fault}@+1/sim-{agent}" for agent in PYDANTIC_AI])
 
@@ -79,7 +87,7 @@ async def test_a_fault_that_stays_ends_the_task_at_once(served: Deployment, faul
         async with api.follow(task["id"]) as stream:
             done = await stream.check("dead")
         assert len(turns(served, agent)) == 1
-        assert done["error"]["code"] == "model_call_failed"
+        assert (done["error"]["code"], done["error"]["step"]) == (code, 1)
         assert fault in done["reason"]
         assert f"sim-{agent}" in done["reason"]
         # The session is free for the next message.
@@ -97,7 +105,8 @@ async def test_a_fault_that_comes_again_and_again_ends_the_task(bare_deployment:
     done = await deployment.api.ended(task["id"])
     assert done["status"] == "dead"
     assert done["reason"].startswith("failed 2 times without progress; last: ")
-    assert "500" in done["reason"]
+    assert "500" in done["reason"] and "status page" in done["reason"]
+    assert done["error"]["code"] == "provider_failed"
     assert len(deployment.provider.requests) == 2
 
 
@@ -156,8 +165,12 @@ async def test_a_tool_that_raises(served: Deployment, tool: str) -> None:
             done = await stream.check("dead")
             # Its neighbour had come to its end and is not lost.
             assert [event.data["tool"] for event in stream.of_kind("tool_result")] == ["look_up"]
-        assert done["error"]["code"] == "tool_call_failed"
-        assert done["reason"] == f"the tool {tool!r} raised RuntimeError: {tool} is broken"
+        assert {name: done["error"][name] for name in ("code", "step", "tool")} == {
+            "code": "tool_call_failed",
+            "step": 1,
+            "tool": tool,
+        }
+        assert done["reason"].startswith(f"the tool {tool!r} raised RuntimeError: {tool} is broken; mend the tool")
         assert served.processes[0].logged("attempt_ended", status="dead", task_id=task["id"])
 
     await each(ALL, check)

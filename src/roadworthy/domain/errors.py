@@ -10,6 +10,8 @@ RoadworthyError
 ├── Conflict                                                                          409
 │   ├── SessionBusy                 on_busy="reject" met a running task
 │   ├── IdempotencyKeyReused        same key, another body
+│   ├── NotDead                     resume or discard met a task that is alive or ended otherwise
+│   ├── EffectsWouldRepeat          starting a task over would do again what its tools did
 │   └── IllegalTransition           a task cannot go from that state to this one
 ├── NotAllowed                  the caller isn't who they must be                     401, 403
 ├── StoreUnavailable            PostgreSQL is away; nothing was accepted              503
@@ -22,11 +24,15 @@ RoadworthyError
 │   ├── HandoverRequested           the worker drains
 │   ├── EffectUnknown               a `once` call was started and never came back
 │   └── JournalMismatch             the code no longer does what its journal says
-├── ModelCallFailed             the provider's answer, translated
-├── ToolCallFailed
-├── AgentEnded                  the agent's code ended itself, not only its answer
-├── NotKeepable                 a reply or result that the store can't keep
+├── AttemptFailed               ends one attempt, not on purpose; its class says whether there is another try
+│   ├── ModelCallFailed             what a provider, or the way to it, did wrong
+│   ├── ToolCallFailed
+│   ├── AgentFailed                 the agent's own code raised, or ended more than its answer
+│   ├── AgentHung                   it called neither a model nor a tool for too long
+│   ├── NotKeepable                 a reply or result that the store can't keep
+│   └── InternalError               we failed at this task
 ├── TargetNotLoadable           `module:attribute` can't be imported or isn't an agent
+├── WorkersNotStarting          every worker that a supervisor starts ends at once
 ├── SettingsInvalid
 └── EmbeddedServerError
     ├── DataFolderInUse
@@ -35,6 +41,12 @@ RoadworthyError
     ├── DiskFull
     └── EmbeddedServerFailed
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roadworthy.domain.failure_class import FailureClass
 
 
 class RoadworthyError(Exception):
@@ -105,6 +117,23 @@ class IdempotencyKeyReused(Conflict):
     code = "idempotency_key_reused"
 
 
+class NotDead(Conflict):
+    """Only a dead task can be resumed or discarded."""
+
+    code = "not_dead"
+
+
+class EffectsWouldRepeat(Conflict):
+    """Starting over may do again what the task's tools have done; confirm that, or resume from the failed step."""
+
+    code = "effects_would_repeat"
+
+    def __init__(self, message: str | None = None, effects: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.effects = effects
+        """What was done already, or may have been."""
+
+
 class IllegalTransition(Conflict):
     """A task cannot go from its present state to that one."""
 
@@ -170,6 +199,10 @@ class EffectUnknown(TaskInterruption):
 
     code = "effect_unknown"
 
+    def __init__(self, message: str | None = None, *, tool: str | None = None) -> None:
+        super().__init__(message)
+        self.tool = tool
+
 
 class JournalMismatch(TaskInterruption):
     """The agent's code no longer does what this task's journal says; a person decides."""
@@ -177,42 +210,76 @@ class JournalMismatch(TaskInterruption):
     code = "journal_mismatch"
 
 
-class ModelCallFailed(RoadworthyError):
-    """The model provider did not answer this call."""
+class AttemptFailed(RoadworthyError):
+    """The attempt failed."""
 
-    code = "model_call_failed"
+    code = "attempt_failed"
+    failure = FailureClass.AGENT_FAILED
 
     def __init__(
-        self, message: str | None = None, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str | None = None,
+        failure: FailureClass | None = None,
+        *,
+        retry_after: float | None = None,
+        tool: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        if failure is not None:
+            self.failure = failure
+        self.code = self.failure.value
         self.retry_after = retry_after
         """Seconds that the provider asked us to wait, where it did."""
+        self.tool = tool
+        """The tool that failed, where it was one."""
 
 
-class ToolCallFailed(RoadworthyError):
+class ModelCallFailed(AttemptFailed):
+    """The model provider did not answer this call."""
+
+    code = failure = FailureClass.MODEL_CALL_FAILED
+
+
+class ToolCallFailed(AttemptFailed):
     """A tool raised an error."""
 
-    code = "tool_call_failed"
+    code = failure = FailureClass.TOOL_CALL_FAILED
 
 
-class AgentEnded(RoadworthyError):
-    """The agent's code tried to end more than its answer."""
+class AgentFailed(AttemptFailed):
+    """The agent's code raised an error, or tried to end more than its answer."""
 
-    code = "agent_failed"
+    code = failure = FailureClass.AGENT_FAILED
 
 
-class NotKeepable(RoadworthyError):
+class AgentHung(AttemptFailed):
+    """The agent called neither a model nor a tool for too long."""
+
+    code = failure = FailureClass.AGENT_HUNG
+
+
+class NotKeepable(AttemptFailed):
     """A reply or result can't be kept in the store."""
 
-    code = "not_keepable"
+    code = failure = FailureClass.NOT_KEEPABLE
+
+
+class InternalError(AttemptFailed):
+    """Roadworthy failed at this task; the worker's log says where."""
+
+    code = failure = FailureClass.INTERNAL_ERROR
 
 
 class TargetNotLoadable(RoadworthyError):
     """The target can't be loaded; name it as `module:attribute` or `path/to/file.py:attribute`."""
 
     code = "target_not_loadable"
+
+
+class WorkersNotStarting(RoadworthyError):
+    """No worker could be started; what they wrote before they ended says why."""
+
+    code = "workers_not_starting"
 
 
 class SettingsInvalid(RoadworthyError):

@@ -7,6 +7,8 @@ from roadworthy.domain.errors import NotKeepable
 MOST_BYTES = 16 * 1024 * 1024
 MOST_DEPTH = 100
 MOST_REASON_CHARACTERS = 4000
+MOST_FOREIGN_CHARACTERS = 1000
+"""Of the message of an error that is not ours."""
 
 
 def check_keepable(what: str, *parts: bytes) -> None:
@@ -39,13 +41,18 @@ def is_too_deep(json: bytes) -> bool:
     return False
 
 
-def in_words(error: BaseException) -> str:
-    """An error's message as text that can be stored and shown, whatever its class does; cut at 4,000 characters."""
+def foreign_words(error: BaseException) -> str:
+    """The message of an error that is not ours, cut at 1,000 characters."""
+    return in_words(error, MOST_FOREIGN_CHARACTERS)
+
+
+def in_words(error: BaseException, most: int = MOST_REASON_CHARACTERS) -> str:
+    """An error's message as text that can be stored and shown, whatever its class does; cut at `most` characters."""
     try:
         text = str(error)
     except Exception:
         text = "(its message can't be read)"
     text = text.encode("utf-8", "replace").decode().replace("\0", "?")
-    if len(text) > MOST_REASON_CHARACTERS:
-        text = f"{text[:MOST_REASON_CHARACTERS]}… ({len(text):,} characters in all)"
+    if len(text) > most:
+        text = f"{text[:most]}… ({len(text):,} characters in all)"
     return text

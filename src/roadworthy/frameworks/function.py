@@ -15,13 +15,13 @@ from roadworthy.core.execution.gate import Finished, Gate, Start
 from roadworthy.core.model_gateway.model_call import ModelReply
 from roadworthy.core.model_gateway.price import price
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
-from roadworthy.domain.errors import ModelCallFailed, ToolCallFailed
+from roadworthy.domain.errors import NotKeepable
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
-from roadworthy.frameworks.provider_errors import is_retryable, retry_after
+from roadworthy.frameworks.error_class import agent_failure, model_failure, tool_failure
 from roadworthy.frameworks.wire_reply import calls_in, text_in, usage_in
 
 Result = TypeVar("Result")
@@ -49,9 +49,9 @@ class TaskContext:
         """What `call` returns; after a crash it is taken from the journal instead of calling again.
 
         `call` gets a function for text as it streams. It returns JSON types; of a reply in the shape of OpenAI's
-        chat completions or Anthropic's messages the text, tool calls and usage are recognised. Broken
-        connections, time-outs and a provider's limits and failures (429, 5xx) are tried again later, everything else
-        that `call` raises ends the task.
+        chat completions or Anthropic's messages the text, tool calls and usage are recognised. Errors of
+        provider clients, HTTP libraries and connections are sorted into classes (`FailureClass`), some of which are
+        tried again later; everything else that `call` raises ends the task.
         """
         fresh: list[Result] = []
 
@@ -59,10 +59,9 @@ class TaskContext:
             try:
                 reply = await call(lambda text: stream(EventKind.TEXT, text))
             except Exception as error:
-                if not is_retryable(error):
+                if (failed := model_failure(error, name)) is None:
                     raise
-                message = f"the model {name!r} did not answer: {error}"
-                raise ModelCallFailed(message, retryable=True, retry_after=retry_after(error)) from error
+                raise failed from error
             fresh.append(reply)
             usage = usage_in(reply)
             payload = _encoded(reply, f"the reply of the model {name!r}")
@@ -83,10 +82,15 @@ class TaskContext:
         fresh: list[Any] = []
 
         async def do() -> ToolReply:
-            if inspect.iscoroutinefunction(function):
-                result = await function(**arguments)
-            else:
-                result = await asyncio.to_thread(function, **arguments)
+            try:
+                if inspect.iscoroutinefunction(function):
+                    result = await function(**arguments)
+                else:
+                    result = await asyncio.to_thread(function, **arguments)
+            except Exception as error:
+                if (failed := tool_failure(error, name)) is None:
+                    raise
+                raise failed from error
             payload = _encoded(result, f"the result of the tool {name!r}")
             fresh.append(result)
             return ToolReply(payload, orjson.loads(payload))
@@ -111,7 +115,12 @@ class FunctionRunner:
 
     async def run(self, gate: Gate, start: Start) -> Finished:
         arguments = (TaskContext(gate, start), start.input) if self._takes_context else (start.input,)
-        output = await self._function(*arguments)
+        try:
+            output = await self._function(*arguments)
+        except Exception as error:
+            if (failed := agent_failure(error)) is None:
+                raise
+            raise failed from error
         answer = _encoded(output, "the agent's answer")
         return Finished(answer, _turn(start.input, output))
 
@@ -143,4 +152,4 @@ def _encoded(value: Any, what: str) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError as error:
-        raise ToolCallFailed(f"{what} can't be kept in the journal ({error}); return JSON types") from error
+        raise NotKeepable(f"{what} can't be kept in the journal ({error}); return JSON types") from error

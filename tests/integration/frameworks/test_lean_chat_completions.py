@@ -14,7 +14,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
 from roadworthy.domain.errors import ModelCallFailed
-from roadworthy.frameworks.pydantic_ai.errors import translated
+from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.lean_chat_completions import LeanChatCompletions
 from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
@@ -84,9 +84,9 @@ async def test_errors_are_of_the_same_class(fault: str, provider: SimulatedProvi
     with pytest.raises(Exception) as ours:
         await ask(lean(name, provider, transport))
     assert type(ours.value) is type(theirs.value)
-    ours_translated, theirs_translated = translated(ours.value, name), translated(theirs.value, name)
+    ours_translated, theirs_translated = model_call_failure(ours.value, name), model_call_failure(theirs.value, name)
     assert isinstance(ours_translated, ModelCallFailed) and isinstance(theirs_translated, ModelCallFailed)
-    assert ours_translated.retryable == theirs_translated.retryable
+    assert ours_translated.failure is theirs_translated.failure
     assert ours_translated.retry_after == theirs_translated.retry_after
 
 
@@ -96,8 +96,8 @@ async def test_a_stream_that_breaks_is_worth_another_try(
 ):
     with pytest.raises(Exception) as raised:
         await ask(lean(f"sim-fail{fault}", provider, transport))
-    failed = translated(raised.value, "sim")
-    assert isinstance(failed, ModelCallFailed) and failed.retryable
+    failed = model_call_failure(raised.value, "sim")
+    assert isinstance(failed, ModelCallFailed) and failed.failure.is_retried
 
 
 async def test_a_connection_is_used_again(provider: SimulatedProvider, transport: ProviderTransport):

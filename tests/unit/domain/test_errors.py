@@ -2,7 +2,8 @@ import inspect
 import re
 
 from roadworthy.domain import errors
-from roadworthy.domain.errors import LimitReached, ModelCallFailed, RoadworthyError
+from roadworthy.domain.errors import AttemptFailed, LimitReached, ModelCallFailed, RoadworthyError
+from roadworthy.domain.failure_class import FailureClass
 
 ALL = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, RoadworthyError)}
 
@@ -39,7 +40,14 @@ def test_codes_that_callers_see_are_not_shared():
     assert len(own) == len(set(own))
 
 
-def test_a_failed_model_call_says_whether_to_try_again():
-    error = ModelCallFailed("overloaded", retryable=True, retry_after=2.5)
-    assert (error.message, error.retryable, error.retry_after) == ("overloaded", True, 2.5)
-    assert ModelCallFailed().retryable is False
+def test_a_failure_says_of_which_class_it_is():
+    error = ModelCallFailed("overloaded", FailureClass.PROVIDER_OVERLOADED, retry_after=2.5)
+    assert (error.message, error.code, error.retry_after) == ("overloaded", "provider_overloaded", 2.5)
+    assert error.failure.is_retried
+    assert (ModelCallFailed().code, ModelCallFailed().failure.is_retried) == ("model_call_failed", False)
+
+
+def test_a_code_of_the_table_is_that_of_one_error():
+    kinds = [kind for kind in ALL.values() if kind.code in set(FailureClass) and "code" in vars(kind)]
+    named_alike = {kind.code for kind in kinds if not issubclass(kind, AttemptFailed)}
+    assert named_alike <= {FailureClass.LEASE_LOST}

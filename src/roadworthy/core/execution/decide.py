@@ -8,6 +8,8 @@ import orjson
 
 from roadworthy.core.execution.gate import Finished
 from roadworthy.domain.errors import (
+    AgentFailed,
+    AttemptFailed,
     CancelRequested,
     EffectUnknown,
     Fenced,
@@ -15,14 +17,12 @@ from roadworthy.domain.errors import (
     JournalMismatch,
     LeaseLost,
     LimitReached,
-    ModelCallFailed,
     RoadworthyError,
+    StoreUnavailable,
 )
-from roadworthy.domain.keepable import in_words
+from roadworthy.domain.failure_class import FailureClass, retry_pause
+from roadworthy.domain.keepable import foreign_words, in_words
 from roadworthy.domain.task import TaskStatus, Turn
-
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Facts:
     failures: int
     """Before this attempt, or 0 where it added to the journal."""
     max_retries: int
+    queue_seconds: float
+    """How long the task may wait for its next attempt."""
+    step: int
+    """Model calls begun so far: the last one is where the attempt ended."""
     partial_text: str
     fallback_answer: str | None
     chance: float
@@ -57,29 +61,50 @@ def decide(end: Finished | Exception, facts: Facts) -> Verdict | None:
         case Fenced() | LeaseLost():
             return None
         case CancelRequested():
-            return Verdict(TaskStatus.CANCELLED, _in_words(end), output=_partial(facts, None))
+            return Verdict(TaskStatus.CANCELLED, in_words(end), output=_partial(facts, None))
         case LimitReached():
             answer = _partial(facts, facts.fallback_answer)
-            return Verdict(TaskStatus.PARTIAL, _in_words(end), output=answer, error=_error(end))
+            return Verdict(TaskStatus.PARTIAL, in_words(end), output=answer, error=_error(end, facts, in_words(end)))
         case HandoverRequested():
-            return Verdict(TaskStatus.QUEUED, _in_words(end))
+            return Verdict(TaskStatus.QUEUED, in_words(end), output=_partial(facts, None))
         case EffectUnknown() | JournalMismatch():
-            return Verdict(TaskStatus.WAITING, _in_words(end), error=_error(end))
-        case ModelCallFailed(retryable=True) if facts.failures < facts.max_retries:
-            pause = retry_pause(facts.failures, end.retry_after, facts.chance)
-            return Verdict(TaskStatus.QUEUED, _in_words(end), run_after_seconds=pause, counts_as_failure=True)
-        case ModelCallFailed(retryable=True):
-            reason = f"failed {facts.failures + 1} times without progress; last: {_in_words(end)}"
-            return Verdict(TaskStatus.DEAD, reason, error=_error(end), counts_as_failure=True)
+            error = _error(end, facts, in_words(end))
+            return Verdict(TaskStatus.WAITING, in_words(end), output=_partial(facts, None), error=error)
+        case AttemptFailed():
+            return _failed(end, facts)
+        case StoreUnavailable():
+            return _failed(AttemptFailed(in_words(end), FailureClass.INTERNAL_ERROR), facts)
         case _:
-            return Verdict(TaskStatus.DEAD, _in_words(end), error=_error(end), counts_as_failure=True)
+            return _failed(AgentFailed(f"the agent raised {type(end).__name__}: {foreign_words(end)}"), facts)
 
 
-def retry_pause(failures: int, retry_after: float | None, chance: float) -> float:
-    """Seconds until the next try: doubling from one second to a minute, half of it by chance ("equal jitter",
-    M. Brooker, "Exponential Backoff And Jitter", 2015), never sooner than the provider asked for."""
-    pause = min(FIRST_RETRY_SECONDS * 2**failures, LAST_RETRY_SECONDS)
-    return max(pause / 2 + pause / 2 * chance, retry_after or 0)
+def _failed(end: AttemptFailed, facts: Facts) -> Verdict:
+    reason, treatment = in_words(end), end.failure.treatment
+    if end.failure.is_retried:
+        if facts.failures < facts.max_retries:
+            pause = retry_pause(end.failure, facts.failures, end.retry_after, facts.chance)
+            if pause < facts.queue_seconds:
+                return Verdict(
+                    TaskStatus.QUEUED,
+                    reason,
+                    output=_partial(facts, None),
+                    run_after_seconds=pause,
+                    counts_as_failure=True,
+                )
+            reason = (
+                f"{reason}; the next try would be in {pause:.0f} s, and the task may wait in the queue for "
+                f"{facts.queue_seconds:g} s only (limits.queue_seconds)"
+            )
+        else:
+            reason = f"failed {facts.failures + 1} times without progress; last: {reason}"
+    reason = f"{reason}; {treatment.advice}"
+    return Verdict(
+        TaskStatus.DEAD,
+        reason,
+        output=_partial(facts, None),
+        error=_error(end, facts, reason),
+        counts_as_failure=True,
+    )
 
 
 def _partial(facts: Facts, otherwise: str | None) -> bytes | None:
@@ -87,11 +112,10 @@ def _partial(facts: Facts, otherwise: str | None) -> bytes | None:
     return None if answer is None else orjson.dumps(answer)
 
 
-def _in_words(end: Exception) -> str:
-    words = in_words(end)
-    return words if isinstance(end, RoadworthyError) else f"the agent raised {type(end).__name__}: {words}"
-
-
-def _error(end: Exception) -> bytes:
-    code = end.code if isinstance(end, RoadworthyError) else "agent_failed"
-    return orjson.dumps({"code": code, "message": _in_words(end)})
+def _error(end: RoadworthyError, facts: Facts, message: str) -> bytes:
+    error: dict[str, object] = {"code": end.code, "message": message}
+    if facts.step:
+        error["step"] = facts.step
+    if isinstance(end, AttemptFailed | EffectUnknown) and end.tool is not None:
+        error["tool"] = end.tool
+    return orjson.dumps(error)

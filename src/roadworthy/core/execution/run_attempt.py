@@ -18,15 +18,14 @@ from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
-    AgentEnded,
-    JournalMismatch,
+    AgentFailed,
     LeaseLost,
     LimitReached,
     StoreUnavailable,
     TaskInterruption,
 )
 from roadworthy.domain.journal import EntryKind, JournalEntry
-from roadworthy.domain.keepable import check_keepable, in_words
+from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Settlement, TaskStatus, Turn
@@ -99,7 +98,7 @@ class RunningAttempt:
 
     async def give_up(self, error: Exception) -> Settled | None:
         """End the task `dead` after an error of our own: nothing else would ever end it while this worker lives."""
-        reason = f"Roadworthy failed at this task ({type(error).__name__}: {in_words(error)}); its log says where"
+        reason = f"Roadworthy failed at this task ({type(error).__name__}: {foreign_words(error)}); its log says where"
         outcome = await self._settle(
             Settlement(
                 fence=self._claimed.fence,
@@ -127,7 +126,7 @@ class RunningAttempt:
             this = asyncio.current_task()
             if this is None or this.cancelling():
                 raise
-            return AgentEnded("the agent cancelled itself")
+            return AgentFailed("the agent cancelled itself")
         except Exception as error:
             return error
         finally:
@@ -142,7 +141,8 @@ class RunningAttempt:
             raise
         except BaseException as error:
             # SystemExit, for one, would leave the event loop and take every other task with it.
-            raise AgentEnded(f"the agent raised {type(error).__name__}: {in_words(error)}") from None
+            raise AgentFailed(f"the agent raised {type(error).__name__}: {foreign_words(error)}") from None
+        await self.attempt.journal_check.nothing_left_out()
         check_keepable("the agent's answer", finished.output)
         return finished
 
@@ -160,20 +160,15 @@ class RunningAttempt:
         return Start(task.input, history, facts["at"])
 
     def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
-        framework = self._served.runner.framework
+        service, runner = self._served.service, self._served.runner
         if entries:
-            facts = orjson.loads(entries[0].payload)
-            if facts["framework"] != framework:
-                raise JournalMismatch(
-                    f"the task was started by a {facts['framework']} agent, version "
-                    f"{self._served.service.version!r} is a {framework} one now; give it a new version"
-                )
-            return facts
+            return self.attempt.journal_check.begin(entries, runner.framework, runner.code)
         facts = {
             "turns": self._claimed.turns,
             "at": time.time(),
-            "framework": framework,
-            "code": self._served.runner.code,
+            "framework": runner.framework,
+            "version": service.version,
+            "code": runner.code,
         }
         self.attempt.later(Draft("input", EntryKind.INPUT, orjson.dumps(facts), {}))
         return facts
@@ -222,6 +217,8 @@ class RunningAttempt:
         return Facts(
             failures=0 if self.attempt.recorded else self._claimed.task.failures,
             max_retries=self._ports.max_retries,
+            queue_seconds=self.attempt.limits.queue_seconds,
+            step=self.attempt.steps,
             partial_text=self.attempt.partial_text,
             fallback_answer=self._served.service.fallback_answer,
             chance=random.random(),  # noqa: S311

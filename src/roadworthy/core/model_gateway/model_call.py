@@ -11,6 +11,7 @@ from typing import Any
 from roadworthy.core.attempt import Attempt, Draft, TextStream
 from roadworthy.domain.errors import ModelCallFailed
 from roadworthy.domain.event import EventKind
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.money import MicroDollars
 
@@ -40,12 +41,13 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
     attempt.steps += 1
     key, chain = f"m{attempt.steps}", attempt.chain()
     if entry := attempt.replayed(key):
-        attempt.check_replay(entry, "chain", chain)
+        attempt.journal_check.same(entry, "chain", chain)
         # Calls that were made at the same time saw the same chain: all of them start before the first one is linked.
         await asyncio.sleep(0)
         attempt.count(entry.kind, entry.detail)
         attempt.link(entry)
         return entry.payload
+    await attempt.journal_check.nothing_left_out()
     attempt.check_limits()
     await attempt.permit()
     started = time.monotonic()
@@ -57,6 +59,7 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
         detail: dict[str, Any] = {
             "step": attempt.steps,
             "model": reply.model,
+            "version": attempt.service.version,
             "pieces": stream.pieces,
             "tool_calls": list(reply.tool_calls),
             "usage": reply.usage,
@@ -76,8 +79,12 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
 
 
 async def _within(seconds: float, reply: Awaitable[ModelReply]) -> ModelReply:
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             return await reply
-    except TimeoutError:
-        raise ModelCallFailed(f"the model did not finish within {seconds:g} s", retryable=True) from None
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        message = f"the model did not finish within {seconds:g} s"
+        raise ModelCallFailed(message, FailureClass.MODEL_TIMED_OUT) from error

@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 
 from roadworthy.core.attempt import Attempt, Draft
-from roadworthy.domain.errors import EffectUnknown, TaskInterruption, ToolCallFailed
+from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption, ToolCallFailed
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.journal import EntryKind
-from roadworthy.domain.keepable import in_words
+from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.service import ToolPolicy
 
 _HOPS_UNTIL_SIBLINGS_STARTED = 3
@@ -62,7 +63,7 @@ class ToolCalls:
         """
         try:
             return await self._call(call, do)
-        except (ToolCallFailed, TaskInterruption):
+        except (AttemptFailed, TaskInterruption):
             for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
                 await asyncio.sleep(0)
             await self._idle.wait()
@@ -73,15 +74,17 @@ class ToolCalls:
         suffix = f"{attempt.steps}:{call.call_id}"
         digest = blake2b(call.name.encode() + b"\0" + call.arguments, digest_size=12).hexdigest()
         if entry := attempt.replayed(f"t{suffix}"):
-            attempt.check_replay(entry, "digest", digest)
+            attempt.journal_check.same(entry, "digest", digest)
             attempt.count(entry.kind, entry.detail)
             attempt.link(entry)
             return entry.payload
         if attempt.replayed(f"s{suffix}"):
             raise EffectUnknown(
                 f"the tool {call.name!r} must happen only once; it was started with {_shortened(call.arguments)} "
-                "and did not come back: look whether it happened, then cancel the task"
+                "and did not come back: look whether it happened, then cancel the task",
+                tool=call.name,
             )
+        await attempt.journal_check.nothing_left_out()
         await attempt.permit()
         self._under_way += 1
         self._idle.clear()
@@ -102,6 +105,9 @@ class ToolCalls:
             "tool": call.name,
             "effect": policy.effect,
         }
+        if policy.effect != "read":
+            # For the person who decides whether this may happen once more.
+            shown["arguments"] = orjson.loads(call.arguments)
         once = policy.effect == "once"
         self.once_under_way += once
         try:
@@ -132,30 +138,42 @@ class ToolCalls:
         try:
             for failures in range(policy.retries + 1):
                 self._attempt.lease.check()
+                limit = asyncio.timeout(policy.seconds)
                 try:
-                    async with asyncio.timeout(policy.seconds):
+                    async with limit:
                         return await do()
                 except TaskInterruption:
                     raise
-                except TimeoutError:
-                    if once:
-                        raise EffectUnknown(
-                            f"the tool {call.name!r} must happen only once (a tool that is not declared otherwise "
-                            f"counts so) and did not come back within {policy.seconds:g} s: look whether it happened, "
-                            "then cancel the task"
-                        ) from None
-                    error = ToolCallFailed(f"the tool {call.name!r} did not come back within {policy.seconds:g} s")
+                except AttemptFailed as raised:
+                    error = raised
+                except TimeoutError as raised:
+                    words = f"did not come back within {policy.seconds:g} s"
+                    if not limit.expired():
+                        words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
+                    error = self._failed(call, words, FailureClass.TOOL_TIMED_OUT, raised)
                 except Exception as raised:
-                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {in_words(raised)}")
-                    error.__cause__ = raised
+                    words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
+                    error = self._failed(call, words, FailureClass.TOOL_CALL_FAILED, raised)
                 except (SystemExit, KeyboardInterrupt) as raised:
                     # It would leave the event loop and take every other task with it.
-                    error = ToolCallFailed(f"the tool {call.name!r} raised {type(raised).__name__}: {in_words(raised)}")
+                    words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
+                    error = self._failed(call, words, FailureClass.TOOL_CALL_FAILED, raised)
+                if once and error.failure.is_retried:
+                    raise EffectUnknown(
+                        f"{error.message}; it must happen only once (a tool that is not declared otherwise counts so): "
+                        "look whether it happened, then cancel the task",
+                        tool=call.name,
+                    ) from error
                 if failures == policy.retries:
                     raise error
             raise AssertionError("unreachable: the last try returns or raises")
         finally:
             del self.running[this]
+
+    def _failed(self, call: ToolCall, words: str, failure: FailureClass, raised: BaseException) -> AttemptFailed:
+        error = ToolCallFailed(f"the tool {call.name!r} {words}", failure, tool=call.name)
+        error.__cause__ = raised
+        return error
 
 
 def canonical(arguments: object) -> bytes:

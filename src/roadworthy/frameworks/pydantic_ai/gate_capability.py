@@ -19,7 +19,8 @@ from roadworthy.core.execution.gate import Gate
 from roadworthy.core.model_gateway.model_call import ModelReply
 from roadworthy.core.model_gateway.price import price
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
-from roadworthy.frameworks.pydantic_ai.errors import translated
+from roadworthy.frameworks.error_class import tool_failure
+from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
 from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
 
@@ -45,7 +46,9 @@ class GateCapability(AbstractCapability[Any]):
             try:
                 response = await handler(replace(request_context, model=StreamingModel(model, stream)))
             except Exception as error:
-                raise translated(error, model.model_name) from error
+                if (failed := model_call_failure(error, model.model_name)) is None:
+                    raise
+                raise failed from error
             fresh.append(response)
             return _reply(response)
 
@@ -78,6 +81,10 @@ class GateCapability(AbstractCapability[Any]):
             except (ToolFailedError, ToolFailed) as error:
                 fresh.append(error)
                 return encode_failed(error)
+            except Exception as error:
+                if (failed := tool_failure(error, name)) is None:
+                    raise
+                raise failed from error
             fresh.append(result)
             return encode_result(name, result)
 

@@ -26,6 +26,7 @@ from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.function import messages_of
+from roadworthy.frameworks.pydantic_ai.errors import run_failure
 from roadworthy.frameworks.pydantic_ai.gate_capability import RESPONSE, GateCapability
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
@@ -53,15 +54,20 @@ class PydanticAIRunner:
         return isinstance(agent, AbstractAgent)
 
     async def run(self, gate: Gate, start: Start) -> Finished:
-        result = await self._agent.run(
-            start.input,
-            run_id=str(gate.task.id),
-            conversation_id=str(gate.task.session_id),
-            message_history=[message for turn in start.history for message in _messages(turn)],
-            model=self._model,
-            usage_limits=_NO_LIMIT,
-            capabilities=[GateCapability(gate)],
-        )
+        try:
+            result = await self._agent.run(
+                start.input,
+                run_id=str(gate.task.id),
+                conversation_id=str(gate.task.session_id),
+                message_history=[message for turn in start.history for message in _messages(turn)],
+                model=self._model,
+                usage_limits=_NO_LIMIT,
+                capabilities=[GateCapability(gate)],
+            )
+        except Exception as error:
+            if (failed := run_failure(error)) is None:
+                raise
+            raise failed from error
         return Finished(to_json(result.output), Turn(FRAMEWORK, result.new_messages_json()))
 
     def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:

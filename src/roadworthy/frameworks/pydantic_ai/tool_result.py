@@ -10,17 +10,17 @@ from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, Tool
 from pydantic_ai.messages import ToolReturn, ToolReturnContent
 
 from roadworthy.core.tool_gateway.tool_call import ToolReply
-from roadworthy.domain.errors import ToolCallFailed
+from roadworthy.domain.errors import NotKeepable
 
 
 def encode_result(tool: str, result: Any) -> ToolReply:
-    """ToolCallFailed for a result that can't be kept."""
+    """NotKeepable for a result that can't be kept."""
     kind = "return" if isinstance(result, ToolReturn) else "content"
     try:
         value = JSON_CODEC.dump(ToolReturn if kind == "return" else ToolReturnContent, result)
         payload = orjson.dumps({"kind": kind, "value": value})
     except Exception as error:
-        raise ToolCallFailed(
+        raise NotKeepable(
             f"the tool {tool!r} returned something that can't be kept in the journal ({error}); "
             "return JSON types, dataclasses or pydantic models"
         ) from error

@@ -1,0 +1,161 @@
+"""What can end an attempt badly, and whether that is worth another try: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureClass(StrEnum):
+    """The `code` of an error that clients, alerts and dead letters see: stable."""
+
+    PROVIDER_OVERLOADED = "provider_overloaded"
+    PROVIDER_RATE_LIMITED = "provider_rate_limited"
+    PROVIDER_FAILED = "provider_failed"
+    CONNECTION_BROKEN = "connection_broken"
+    MODEL_TIMED_OUT = "model_timed_out"
+    TOOL_TIMED_OUT = "tool_timed_out"
+    TOOL_UNREACHABLE = "tool_unreachable"
+    LEASE_LOST = "lease_lost"
+    INTERNAL_ERROR = "internal_error"
+
+    QUOTA_USED_UP = "quota_used_up"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    PERMISSION_DENIED = "permission_denied"
+    INVALID_MODEL_REQUEST = "invalid_model_request"
+    UNKNOWN_MODEL = "unknown_model"
+    CONTEXT_TOO_LONG = "context_too_long"
+    CONTENT_REFUSED = "content_refused"
+    MODEL_MISBEHAVED = "model_misbehaved"
+    MODEL_CALL_FAILED = "model_call_failed"
+    TOOL_CALL_FAILED = "tool_call_failed"
+    AGENT_FAILED = "agent_failed"
+    AGENT_HUNG = "agent_hung"
+    NOT_KEEPABLE = "not_keepable"
+
+    @property
+    def treatment(self) -> Treatment:
+        return TREATMENTS[self]
+
+    @property
+    def is_retried(self) -> bool:
+        return bool(self.treatment.pauses)
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """How a class of failure is treated."""
+
+    pauses: tuple[float, ...]
+    """Seconds before the first, second, … try after it; the last one holds for all that follow. None: not retried."""
+    what: str
+    """What happened, in words."""
+    advice: str
+    """What to do once it has ended a task."""
+
+
+# With the default MAX_RETRIES of 3 a task outlives half a minute of trouble, without a person noticing a short one.
+PATIENT = (2.0, 8.0, 32.0, 60.0)
+PROMPT = (1.0, 6.0, 30.0, 60.0)
+AT_ONCE = (0.0,)
+NEVER = ()
+
+_F = FailureClass
+_MEND = "give the mended code a new version, and resume the task there"
+
+TREATMENTS: Mapping[FailureClass, Treatment] = {
+    _F.PROVIDER_OVERLOADED: Treatment(
+        PATIENT, "the provider is overloaded", "look at the provider's status page, and resume the task once it is well"
+    ),
+    _F.PROVIDER_RATE_LIMITED: Treatment(
+        PATIENT,
+        "the provider's rate limit is reached",
+        "have the limit of your account raised, or let fewer tasks run at once (ROADWORTHY_WORKER_CONCURRENCY)",
+    ),
+    _F.PROVIDER_FAILED: Treatment(
+        PROMPT,
+        "the provider failed",
+        "look at the provider's status page, and resume the task once it is well",
+    ),
+    _F.CONNECTION_BROKEN: Treatment(
+        PROMPT,
+        "the connection to the provider broke, or its answer arrived damaged",
+        "see that the worker reaches the provider (network, proxy, base URL), and resume the task",
+    ),
+    _F.MODEL_TIMED_OUT: Treatment(
+        PROMPT,
+        "the model did not finish in time",
+        "raise limits.step_seconds of the service if its answers take that long, and resume the task",
+    ),
+    _F.TOOL_TIMED_OUT: Treatment(
+        PROMPT, "the tool did not come back in time", "look why it hangs, or raise `seconds` of its ToolPolicy"
+    ),
+    _F.TOOL_UNREACHABLE: Treatment(
+        PROMPT,
+        "the tool's own connection broke",
+        "see that the worker reaches what the tool calls, and resume the task",
+    ),
+    # Its lease had to run out before anybody noticed: that was the pause.
+    _F.LEASE_LOST: Treatment(
+        AT_ONCE,
+        "its worker was lost",
+        "look into the log of the lost workers: a task that ends every worker needs too much memory, for one",
+    ),
+    _F.INTERNAL_ERROR: Treatment(
+        PROMPT, "Roadworthy failed at this task", "report it with the worker's log, and resume the task"
+    ),
+    _F.QUOTA_USED_UP: Treatment(
+        NEVER, "the account's quota or credit is used up", "add credit at the provider, and resume the task"
+    ),
+    _F.AUTHENTICATION_FAILED: Treatment(
+        NEVER, "the provider did not accept the key", "set a valid key for the workers, and resume the task"
+    ),
+    _F.PERMISSION_DENIED: Treatment(
+        NEVER, "the key may not do that", "allow the key to use this model, and resume the task"
+    ),
+    _F.INVALID_MODEL_REQUEST: Treatment(
+        NEVER, "the provider refused the request as invalid", f"mend what the agent sends; {_MEND}"
+    ),
+    _F.UNKNOWN_MODEL: Treatment(
+        NEVER, "the provider knows no such model", f"correct the model's name or the provider's URL; {_MEND}"
+    ),
+    _F.CONTEXT_TOO_LONG: Treatment(
+        NEVER,
+        "the conversation is too long for the model",
+        "begin a new session, let tools return less, or use a model with a larger context",
+    ),
+    _F.CONTENT_REFUSED: Treatment(
+        NEVER, "the provider's content filter refused it", "resume the task with another input, or discard it"
+    ),
+    _F.MODEL_MISBEHAVED: Treatment(
+        NEVER,
+        "the model did not answer in the way that the agent asks for",
+        "allow the agent more output retries, or use a stronger model",
+    ),
+    _F.MODEL_CALL_FAILED: Treatment(
+        NEVER, "the model call failed", "look into the worker's log, mend the cause, and resume the task"
+    ),
+    _F.TOOL_CALL_FAILED: Treatment(NEVER, "the tool failed", f"mend the tool; {_MEND}"),
+    _F.AGENT_FAILED: Treatment(NEVER, "the agent failed", f"mend the agent; {_MEND}"),
+    _F.AGENT_HUNG: Treatment(
+        NEVER,
+        "the agent stood still",
+        "bound what the agent waits for, or put long work into a tool, which has a time limit of its own",
+    ),
+    _F.NOT_KEEPABLE: Treatment(NEVER, "the result can't be kept", f"return something smaller or flatter; {_MEND}"),
+}
+
+
+def retry_pause(failure: FailureClass, failures: int, retry_after: float | None, chance: float) -> float:
+    """Seconds until the next try after `failures` earlier ones: what the table says and up to half as much again by
+    `chance` (from 0 to 1), which spreads what failed together.
+
+    The provider's own wish counts in place of the first pause; later it can only make a pause longer.
+    """
+    pauses = failure.treatment.pauses
+    pause = pauses[min(failures, len(pauses) - 1)]
+    spread = pause / 2 * chance
+    if retry_after is None:
+        return pause + spread
+    return (retry_after if not failures else max(pause, retry_after)) + spread
