@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.event import MAX_ATTEMPTS
+from roadworthy.domain.ids import TaskId
 from roadworthy.domain.task import Task, TaskStatus
 
 
@@ -17,9 +18,10 @@ class MemoryTaskUpkeep:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def rescue_expired_leases(self, max_retries: int, limit: int) -> Sequence[Task]:
+    async def rescue_expired_leases(self, max_retries: int, limit: int, apart_seconds: float = 30) -> Sequence[Task]:
         return await self._database.run(
-            "task_upkeep.rescue_expired_leases", lambda: self._rescue_expired_leases(max_retries, limit)
+            "task_upkeep.rescue_expired_leases",
+            lambda: self._rescue_expired_leases(max_retries, limit, apart_seconds),
         )
 
     async def release_due_tasks(self, limit: int) -> Sequence[Task]:
@@ -37,22 +39,27 @@ class MemoryTaskUpkeep:
 
         return await self._database.run("task_upkeep.lanes_with_work", lanes)
 
-    def _rescue_expired_leases(self, max_retries: int, limit: int) -> list[Task]:
+    def _rescue_expired_leases(self, max_retries: int, limit: int, apart_seconds: float) -> list[Task]:
         database = self._database
         running = database.with_status(TaskStatus.RUNNING)
+        lost = [row for row in running if not database.holds_lease(row.worker_id)][:limit]
+        together = _lost_together(lost)
         changed: list[TaskRow] = []
-        for row in [row for row in running if not database.holds_lease(row.worker_id)][:limit]:
+        for row in lost:
+            suspects = together.get(row.new.id, [row])
             database.end_lease(row.worker_id)
             row.failures += 1
             row.claim_token = None
             if row.cancel_requested:
                 database.change(row, TaskStatus.CANCELLED, "cancelled")
-            elif row.failures > max_retries or row.attempt >= MAX_ATTEMPTS:
+            elif (row.failures > max_retries and len(suspects) == 1) or row.attempt >= MAX_ATTEMPTS:
                 reason = f"failed {row.failures} times without progress; last: its worker was lost"
                 row.error = _error("lease_lost", reason)
                 database.change(row, TaskStatus.DEAD, reason)
             else:
                 database.change(row, TaskStatus.QUEUED, "its worker was lost")
+                if suspects.index(row) >= (len(suspects) + 1) // 2:
+                    database.pause(row, apart_seconds)
             changed.append(row)
         return self._with_released(changed)
 
@@ -61,7 +68,7 @@ class MemoryTaskUpkeep:
         due = [row for row in queued if row.run_after is not None and row.run_after <= now][:limit]
         for row in due:
             row.ready_since = row.run_after or now
-            row.run_after = None
+            self._database.end_pause(row)
         return [row.task() for row in due]
 
     def _release_blocked_tasks(self, limit: int) -> list[Task]:
@@ -85,6 +92,14 @@ class MemoryTaskUpkeep:
         sessions = dict.fromkeys(row.new.session_id for row in changed)
         released = [self._database.release_next(session_id) for session_id in sessions]
         return [row.task() for row in (*changed, *released) if row is not None]
+
+
+def _lost_together(lost: Sequence[TaskRow]) -> dict[TaskId, list[TaskRow]]:
+    """For each task that was lost with its worker, and not for the first time: all such tasks of that worker, those
+    with fewer failures first."""
+    suspects = [row for row in lost if row.failures and not row.cancel_requested]
+    suspects.sort(key=lambda row: (row.failures, row.new.id))
+    return {row.new.id: [each for each in suspects if each.worker_id == row.worker_id] for row in suspects}
 
 
 def _seconds_to_wait(row: TaskRow) -> float:

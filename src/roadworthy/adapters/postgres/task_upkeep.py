@@ -29,7 +29,7 @@ class PostgresTaskUpkeep:
         self._wall = SessionWall()
 
     @translated
-    async def rescue_expired_leases(self, max_retries: int, limit: int) -> Sequence[Task]:
+    async def rescue_expired_leases(self, max_retries: int, limit: int, apart_seconds: float = 30) -> Sequence[Task]:
         return await self._end_in_sessions(
             await self._pool.fetch(self._queries["lost_tasks"], limit),
             "rescue_expired_leases",
@@ -39,11 +39,15 @@ class PostgresTaskUpkeep:
             reasons.LEASE_LOST_TOO_OFTEN,
             reasons.LEASE_LOST,
             LeaseLost.code,
+            apart_seconds,
         )
 
     @translated
     async def release_due_tasks(self, limit: int) -> Sequence[Task]:
-        return [rows.task(row) for row in await self._pool.fetch(self._queries["release_due_tasks"], limit)]
+        async with self._pool.transaction() as transaction:
+            due = [rows.task(row) for row in await transaction.fetch(self._queries["release_due_tasks"], limit)]
+            await self._wall.enqueue(transaction, due)
+        return due
 
     @translated
     async def release_blocked_tasks(self, limit: int) -> Sequence[Task]:
@@ -75,7 +79,6 @@ class PostgresTaskUpkeep:
             locked = await self._wall.lock_unlocked(transaction, (row[1] for row in candidates))
             ids: list[UUID] = [row[0] for row in candidates if row[1] in locked]
             changed = [rows.task(row) for row in await transaction.fetch(self._queries[query], ids, *values)]
-            await self._wall.enqueue(transaction, changed)
-            left = [task for task in changed if task.status not in OCCUPYING]
-            released = await self._wall.release_next(transaction, sessions_of(left)) if left else []
+            left = sessions_of(task for task in changed if task.status not in OCCUPYING)
+            released = await self._wall.release_next(transaction, left, changed)
         return [*changed, *released]

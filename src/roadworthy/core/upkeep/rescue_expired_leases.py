@@ -27,6 +27,6 @@ class RescueExpiredLeases:
         return await self.rescue(ports)
 
     async def rescue(self, ports: UpkeepPorts) -> int:
-        tasks = await ports.tasks.rescue_expired_leases(self.max_retries, BATCH)
+        tasks = await ports.tasks.rescue_expired_leases(self.max_retries, BATCH, self.lease_seconds)
         ports.announce(tasks)
         return len(tasks)

@@ -76,6 +76,33 @@ class RescueContract:
         assert set(json.loads(dead.error)) >= {"code", "message"}
         assert (released.id, released.status) == (behind.id, TaskStatus.QUEUED)
 
+    async def test_the_one_that_brings_workers_down_is_found_and_its_neighbours_live(self, stores: Stores):
+        """Of tasks that are lost together again, half wait until the others got on; none ends while it had company."""
+        poison, *neighbours = [await submit_one(stores) for _ in range(6)]
+        company: list[int] = []
+        while (await stores.tasks.find(ALICE, poison.id)).status is TaskStatus.QUEUED:
+            worker_id = await register(stores)
+            company.append(len(await stores.tasks.claim(worker_id, [LANE], 10)))
+            await stores.workers.deregister(worker_id)
+            await stores.upkeep.rescue_expired_leases(2, 10, 0.2)
+        assert company == [6, 6, 3, 2, 1]
+        assert (await stores.tasks.find(ALICE, poison.id)).status is TaskStatus.DEAD
+        assert {(await stores.tasks.find(ALICE, one.id)).status for one in neighbours} == {TaskStatus.QUEUED}
+        due = [await stores.eventually(lambda: stores.upkeep.release_due_tasks(1)) for _ in neighbours]
+        assert {task.id for (task,) in due} == {one.id for one in neighbours}
+
+    @pytest.mark.parametrize(("max_retries", "status"), [(3, TaskStatus.QUEUED), (0, TaskStatus.DEAD)])
+    async def test_tasks_that_are_lost_together_for_the_first_time_are_treated_as_if_alone(
+        self, stores: Stores, max_retries: int, status: TaskStatus
+    ):
+        tasks = [await submit_one(stores) for _ in range(4)]
+        worker_id = await register(stores)
+        assert len(await stores.tasks.claim(worker_id, [LANE], 10)) == 4
+        lost = await lose_worker(stores, worker_id, max_retries)
+        assert [task.status for task in lost] == [status] * len(tasks)
+        if status is TaskStatus.QUEUED:
+            assert len(await stores.tasks.claim(await register(stores), [LANE], 10)) == len(tasks)
+
     async def test_only_failures_since_the_journal_last_grew_count(self, stores: Stores):
         task = await submit_one(stores)
         for attempt in range(4):

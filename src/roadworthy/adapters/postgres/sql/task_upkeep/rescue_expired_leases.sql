@@ -8,7 +8,7 @@ with lost_workers as materialized (
 ), ended as (
     update workers set lease_expires_at = '-infinity' where id = any(array(select id from lost_workers))
 ), held as materialized (
-    select id, cancel_requested_at, failures, attempt from tasks t
+    select id, worker_id, cancel_requested_at, failures, attempt from tasks t
     where id = any($1) and status = 'running'
         and (
             worker_id = any(array(select id from lost_workers))
@@ -16,21 +16,33 @@ with lost_workers as materialized (
         )
     order by id
     for no key update
-), decided as materialized (
+), suspected as materialized (
+    -- Lost with their worker, and not for the first time: one of them may be what brings workers down. Half of them,
+    -- those that were lost most often, wait until the others got on, so that soon each is lost alone or not at all.
     select
         id,
-        failures + 1 as failures,
+        count(*) over (partition by worker_id) as together,
+        row_number() over (partition by worker_id order by failures, id) as place
+    from held
+    where failures > 0 and cancel_requested_at is null
+), decided as materialized (
+    select
+        h.id,
+        h.failures + 1 as failures,
+        coalesce(s.place > (s.together + 1) / 2, false) as waits,
         case
-            when cancel_requested_at is not null then 'cancelled'
-            when failures >= $2 or attempt >= $3 then 'dead'
+            when h.cancel_requested_at is not null then 'cancelled'
+            when h.attempt >= $3 then 'dead'
+            when h.failures >= $2 and coalesce(s.together, 1) = 1 then 'dead'
             else 'queued'
         end as final
-    from held
+    from held h left join suspected s on s.id = h.id
 ), explained as materialized (
     select
         id,
         final,
         failures,
+        waits and final = 'queued' as waits,
         case final
             when 'cancelled' then $4::text
             when 'dead' then format($5::text, failures)
@@ -49,8 +61,8 @@ update tasks t set
     failures = e.failures,
     claim_token = null,
     worker_id = null,
-    ready = true,
-    run_after = statement_timestamp(),
+    ready = not e.waits,
+    run_after = statement_timestamp() + case when e.waits then $8::double precision else 0 end * interval '1 second',
     expires_at = statement_timestamp() + (t.limits ->> 'queue_seconds')::double precision * interval '1 second',
     ended_at = case when e.final <> 'queued' then statement_timestamp() end
 from explained e
