@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from roadworthy.domain.errors import SettingsInvalid
 
@@ -28,9 +27,9 @@ class QueueUrl:
     @classmethod
     def parse(cls, url: str) -> QueueUrl:
         """Raises SettingsInvalid."""
-        parts = urlsplit(url)
-        region, prefix = parts.netloc, parts.path.strip("/")
-        if parts.scheme != "sqs" or parts.query or parts.fragment or not prefix or not _REGION.fullmatch(region):
+        scheme, _, rest = url.partition("://")
+        region, _, prefix = rest.partition("/")
+        if scheme != "sqs" or not prefix or not _REGION.fullmatch(region):
             raise SettingsInvalid(
                 "The queue URL can't be used: write it like sqs://eu-central-1/roadworthy, with the region and the "
                 "beginning of the queues' names; credentials are found where other AWS programs find them"
