@@ -17,6 +17,7 @@ from roadworthy.app.run_process import run_process
 from roadworthy.app.settings import EMBEDDED, Settings
 from roadworthy.app.stores import Stores, addresses, migrated, opened
 from roadworthy.app.targets import load_targets
+from roadworthy.app.unserved_lanes import name_unserved_lanes
 from roadworthy.app.worker import new_worker, until_drained
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.execution.run_attempt import Served
@@ -28,6 +29,7 @@ from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
@@ -85,6 +87,7 @@ async def _serve(
         await stack.enter_async_context(_upkeep_running(stores, settings))
         worker = new_worker(stores, served, settings)
         _announce(listener, served)
+        await name_unserved_lanes(stores.lanes, served)
         await until_drained(worker, stop)
 
 
@@ -129,11 +132,25 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
     tasks = Tasks(stores.tasks, stores.journal, follow)
     checks = {"store": stores.tasks.ping}
-    metrics = MetricsRoute(QueueLoads(stores.lanes, clock).loads)
+    loads = QueueLoads(stores.lanes, clock)
     letters = DeadLetterReader(stores.dead_letters, stores.operator_actions, stores.journal, stores.sessions)
     dead = DeadTasks(stores.dead_letters, stores.journal, announcer, [one.service for one in served.values()])
     sessions = Sessions(stores.sessions)
-    app = http_app(HttpDependencies(intake, tasks, sessions, follow, clock, letters, dead, checks, metrics))
+    app = http_app(
+        HttpDependencies(
+            intake=intake,
+            tasks=tasks,
+            sessions=sessions,
+            follow=follow,
+            clock=clock,
+            dead_letters=letters,
+            dead_tasks=dead,
+            loads=loads,
+            move_tasks=MoveTasks(stores.lanes, announcer),
+            ready_checks=checks,
+            metrics=MetricsRoute(loads.loads),
+        )
+    )
     try:
         async with http_server(app, listener):
             try:

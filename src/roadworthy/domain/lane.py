@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""Of agents and versions: nothing that means something in a lane, a path or a queue's name."""
 
 
 def agent_and_version(lane: str) -> tuple[str, str]:
     """The parts of `support@1`; ValueError for what is no lane."""
-    agent, at, version = lane.rpartition("@")
-    if not (agent and at and version):
+    agent, _, version = lane.partition("@")
+    if not (NAME.fullmatch(agent) and NAME.fullmatch(version)):
         raise ValueError(f"{lane!r} is not a lane; a lane is AGENT@VERSION, like support@1")
     return agent, version
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
+from roadworthy.domain.lane import NAME
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.task import lane_of
 
 Effect = Literal["read", "idempotent", "once"]
 Fallback = Literal["cached", "skip"] | Callable[..., Awaitable[Any]] | None
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class AgentService:
 
 def check_name(label: str, value: object) -> None:
     """ValueError for what can't be an agent's name or version."""
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not NAME.fullmatch(value):
         raise ValueError(f"service {label} {value!r}: use 1 to 64 letters, digits, '-', '_' or '.', nothing else")
 
 

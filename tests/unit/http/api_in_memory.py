@@ -11,15 +11,18 @@ from task_life import Life, World
 
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
+from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.insight.dead_letters import DeadLetterReader
+from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService
@@ -88,6 +91,7 @@ class Api:
         self.announcer = Announcer(MemoryWorkQueue(world.broker), self.publisher, MemoryCancelSignals(world.broker))
         services = services or (AgentService(None, name="support"),)
         self.dead = MemoryDeadLetters(world.database)
+        self.lanes = MemoryLanes(world.database)
         self.intake = Intake(services, world.task_store, self.announcer)
         self.dependencies = HttpDependencies(
             intake=self.intake,
@@ -99,6 +103,8 @@ class Api:
                 self.dead, MemoryOperatorActions(world.database), world.journal, MemorySessionStore(world.database)
             ),
             dead_tasks=DeadTasks(self.dead, world.journal, self.announcer, services),
+            loads=QueueLoads(self.lanes, world.clock),
+            move_tasks=MoveTasks(self.lanes, self.announcer),
             ready_checks={"store": world.task_store.ping},
             **changed,
         )

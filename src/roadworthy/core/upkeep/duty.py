@@ -11,6 +11,7 @@ import structlog
 from roadworthy.core.announcer import Announcer
 from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.ports.duty_schedule import DutyTurn
+from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.task_upkeep import TaskUpkeep
 
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ BATCH = 200
 class UpkeepPorts:
     tasks: TaskUpkeep
     announcer: Announcer
+    lanes: Lanes
 
     def announce(self, tasks: Sequence[Task]) -> None:
         """Tell readers what changed, and workers what they can claim."""

@@ -10,9 +10,11 @@ import structlog
 
 from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
 from roadworthy.core.upkeep.expire_tasks import ExpireTasks
+from roadworthy.core.upkeep.explain_unserved_lanes import ExplainUnservedLanes
 from roadworthy.core.upkeep.refill_tickets import RefillTickets
 from roadworthy.core.upkeep.release_blocked_tasks import ReleaseBlockedTasks
 from roadworthy.core.upkeep.release_due_tasks import ReleaseDueTasks
+from roadworthy.core.upkeep.release_parked_tasks import ReleaseParkedTasks
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
@@ -26,7 +28,9 @@ def all_duties(lease_seconds: float, max_retries: int) -> tuple[Duty, ...]:
         ReleaseDueTasks(),
         ReleaseBlockedTasks(),
         ExpireTasks(),
+        ReleaseParkedTasks(),
         RefillTickets(),
+        ExplainUnservedLanes(),
     )
 
 

@@ -10,6 +10,7 @@ from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.error_boundary import ErrorBoundary
 from roadworthy.edges.http.health_routes import HealthRoutes
+from roadworthy.edges.http.lane_routes import LaneRoutes
 from roadworthy.edges.http.loopback_only import LoopbackOnly
 from roadworthy.edges.http.session_routes import SessionRoutes
 from roadworthy.edges.http.task_routes import TaskRoutes
@@ -22,6 +23,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
             *TaskRoutes(dependencies).routes(),
             *SessionRoutes(dependencies).routes(),
             *DeadLetterRoutes(dependencies).routes(),
+            *LaneRoutes(dependencies).routes(),
             *HealthRoutes(dependencies.ready_checks).routes(),
             *(dependencies.metrics.routes() if dependencies.metrics else ()),
         ],

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
+from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
 from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.clock import Clock
@@ -28,6 +30,8 @@ class HttpDependencies:
     clock: Clock
     dead_letters: DeadLetterReader
     dead_tasks: DeadTasks
+    loads: QueueLoads
+    move_tasks: MoveTasks
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
     """Name → check; `/ready` says 503 while one of them raises."""
     metrics: MetricsRoute | None = None

@@ -1,0 +1,85 @@
+"""Holds the code that replays a journal to what the journal says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from roadworthy.domain.errors import JournalMismatch
+from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.task import Task
+
+_TURNS_UNTIL_SIBLINGS_STARTED = 8
+"""Of the event loop: how long frameworks take to start calls that belong together."""
+
+
+class JournalCheck:
+    """Of one attempt: `version` is the one whose code replays, `task.version` the one that the task belongs to."""
+
+    def __init__(self, task: Task, version: str) -> None:
+        self._task = task
+        self._version = version
+        self._begun_by = task.version
+        self._is_other_code = False
+        self._left: set[str] = set()
+
+    def begin(self, entries: Sequence[JournalEntry], framework: str, code: str) -> Mapping[str, Any]:
+        """What entry 0 says of the task's start. JournalMismatch if an agent of another framework wrote it."""
+        facts = orjson.loads(entries[0].payload)
+        self._begun_by = facts.get("version", self._begun_by)
+        self._is_other_code = facts["code"] != code
+        self._left = _to_come_to(entries)
+        if facts["framework"] != framework:
+            began = facts["framework"]
+            raise self._mismatch(f"it was begun by a {began} agent, and version {self._version!r} is a {framework} one")
+        return facts
+
+    def came_to(self, entry: JournalEntry) -> None:
+        self._left.discard(entry.name)
+
+    def same(self, entry: JournalEntry, name: str, expected: str) -> None:
+        """JournalMismatch unless the entry was written by code that did the same up to here."""
+        if entry.detail.get(name) != expected:
+            raise self._mismatch(
+                f"the journal's entry {entry.key} was made by other code than version {self._version!r} has now"
+            )
+
+    async def nothing_left_out(self) -> None:
+        """JournalMismatch if other code than the one that began does something new before all else was replayed.
+
+        Code that began the task can be trusted to come to the rest: calls at the same time come in any order.
+        """
+        if not self._is_other_code:
+            return
+        for _ in range(_TURNS_UNTIL_SIBLINGS_STARTED):
+            if not self._left:
+                return
+            await asyncio.sleep(0)
+        raise self._mismatch(
+            f"the code of version {self._version!r} leaves out what the journal says was done ({min(self._left)})"
+        )
+
+    def _mismatch(self, what: str) -> JournalMismatch:
+        return JournalMismatch(f"{what}; {self._way_out()}")
+
+    def _way_out(self) -> str:
+        task = self._task
+        if self._version != task.version:
+            return f"start a worker of version {task.version!r} and the task goes on there by itself, or cancel it"
+        if self._begun_by != task.version:
+            move = f"roadworthy queue move {task.lane} --to {self._begun_by} --parked"
+            return f"move it back to the version that began it ({move}), or cancel it"
+        return (
+            "give changed code a new version; start a worker with the old code and the task goes on there by itself, "
+            "or cancel it"
+        )
+
+
+def _to_come_to(entries: Sequence[JournalEntry]) -> set[str]:
+    """Names of the entries that a replay looks up: all results, and calls that were started and have none."""
+    results = {entry.name for entry in entries if entry.kind in (EntryKind.MODEL, EntryKind.TOOL)}
+    started = {entry.name for entry in entries if entry.kind is EntryKind.STARTED}
+    return results | {name for name in started if f"t{name[1:]}" not in results}
