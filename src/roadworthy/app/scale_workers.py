@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 
 import structlog
 
@@ -22,8 +22,8 @@ SHARE_OF_TIME = 0.1
 log = structlog.get_logger()
 
 
-async def scale_workers(supervisor: Supervisor, store: Lanes, lanes: Collection[str], rule: ScalingRule) -> None:
-    """Never returns. While the store can't be asked, nothing is changed."""
+async def scale_workers(supervisor: Supervisor, store: Lanes, lanes: Mapping[str, str], rule: ScalingRule) -> None:
+    """Never returns. While the store can't be asked, nothing is changed. `lanes` as for `demand`."""
     trend = Trend()
     pause = min(LOOK_SECONDS, rule.down_seconds / LOOKS_BEFORE_SHRINKING)
     took = 0.0

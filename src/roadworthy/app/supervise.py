@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from roadworthy.app.clock import SystemClock
@@ -33,7 +33,7 @@ def run_supervisor(targets: Sequence[str], minimum: int | None, maximum: int | N
     settings = prepared_for_shared_stores("worker")
     rule = scaling_rule(settings, minimum, maximum)
     # Loaded here as well: what can't be loaded is said once, before there is any process to fail at it.
-    lanes = load_targets(targets).keys()
+    lanes = {lane: one.service.lane for lane, one in load_targets(targets).items()}
     run_process(lambda stop: _supervise(settings, rule, targets, lanes, health_port, stop))
 
 
@@ -64,7 +64,7 @@ async def _supervise(
     settings: Settings,
     rule: ScalingRule,
     targets: Sequence[str],
-    lanes: Collection[str],
+    lanes: Mapping[str, str],
     health_port: int,
     stop: asyncio.Event,
 ) -> None:

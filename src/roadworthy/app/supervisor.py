@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from roadworthy.app.silence import Silence
 from roadworthy.app.worker_child import WorkerChild
 from roadworthy.core.execution.scaling import Workforce
 from roadworthy.domain.errors import RoadworthyError, StoreUnavailable, WorkersNotStarting
@@ -58,7 +59,7 @@ class Supervisor:
         self._children: list[WorkerChild] = []
         self._background: set[asyncio.Task[Any]] = set()
         self._news = asyncio.Event()
-        self._judged_at = time.monotonic()
+        self._silence = Silence(settings.silent_seconds, time.monotonic())
         self._was_ready = False
         self._crashes = 0
         self._crashed_at = self._start_at = 0.0
@@ -133,13 +134,9 @@ class Supervisor:
 
     def _find_stuck(self) -> None:
         now = time.monotonic()
-        if now - self._judged_at > self._settings.silent_seconds / 2:
-            # We stood still ourselves, and have not read what they said meanwhile.
-            for child in self._children:
-                child.heard_at = now
-        self._judged_at = now
+        self._silence.look(now)
         for child in self._children:
-            silent = now - child.heard_at
+            silent = self._silence.seconds(now, child.heard_at)
             if child.stuck:
                 if silent < STUCK_PATIENCE_SECONDS / 2:
                     child.take_back(self._settings.drain_patience)
@@ -201,14 +198,16 @@ class Supervisor:
     async def _end_leases(self, workers: tuple[UUID, ...]) -> None:
         """The process is gone for certain: what it held may be taken over now, without waiting for its lease."""
         give_up = time.monotonic() + self._settings.lease_seconds
-        for worker in workers:
-            while time.monotonic() < give_up:
-                try:
+        while True:
+            try:
+                for worker in workers:
                     await self._registry.deregister(worker)
-                    break
-                except StoreUnavailable as error:
-                    log.warning("lease_not_ended", worker=str(worker), reason=error.message)
-                    await asyncio.sleep(TICK_SECONDS)
+                return
+            except StoreUnavailable as error:
+                if time.monotonic() > give_up:
+                    log.warning("lease_not_ended", reason=error.message)
+                    return
+                await asyncio.sleep(TICK_SECONDS)
 
     async def _next(self) -> None:
         with suppress(TimeoutError):

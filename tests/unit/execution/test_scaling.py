@@ -119,12 +119,23 @@ def test_tasks_are_shared_with_the_workers_of_others():
         LaneLoad("not-ours@1", queued=9000, running=9000, oldest_seconds=99, workers=1),
     ]
     # Four of the six are others'; of ours, two are registered and a third is starting.
-    assert demand(loads, {"a@1", "b@1"}, working=3, registered=2) == Demand(60 / 7 + 8 / 3, 72 / 7 + 8 / 3, 7)
+    assert demand(loads, {"a@1": "a@1", "b@1": "b@1"}, working=3, registered=2) == Demand(
+        60 / 7 + 8 / 3, 72 / 7 + 8 / 3, 7
+    )
     # The store may not have heard of ours yet.
-    assert demand(loads[:1], {"a@1"}, working=3, registered=9).waiting == 20
+    assert demand(loads[:1], {"a@1": "a@1"}, working=3, registered=9).waiting == 20
     nobody = LaneLoad("a@1", queued=1, running=0, oldest_seconds=0, workers=0)
-    assert demand([nobody], {"a@1"}, working=0, registered=0).waiting == math.inf
-    assert demand([], {"a@1"}, working=0, registered=0) == Demand()
+    assert demand([nobody], {"a@1": "a@1"}, working=0, registered=0).waiting == math.inf
+    assert demand([], {"a@1": "a@1"}, working=0, registered=0) == Demand()
+
+
+def test_an_older_version_that_is_continued_counts_only_when_its_own_workers_are_gone():
+    old = LaneLoad("a@1", queued=90, running=0, oldest_seconds=5, workers=3)
+    new = LaneLoad("a@2", queued=0, running=0, oldest_seconds=0, workers=3)
+    lanes = {"a@1": "a@2", "a@2": "a@2"}
+    assert demand([old, new], lanes, working=3, registered=3) == Demand(30, 30, 5)
+    assert demand([replace(old, workers=4), new], lanes, working=3, registered=3) == Demand()
+    assert demand([replace(old, workers=0)], lanes, working=0, registered=0).waiting == math.inf
 
 
 def simulated(rule: ScalingRule, slots: int, task_seconds: float, arrivals: list[float], at_once: float) -> list[int]:
@@ -145,7 +156,7 @@ def simulated(rule: ScalingRule, slots: int, task_seconds: float, arrivals: list
         full = running >= working * slots
         ours = Workforce(wanted, max(working, wanted), not starting, max(working, wanted), full, slots)
         working = wanted
-        seen = demand([load], {"a"}, working=max(working, 1), registered=working)
+        seen = demand([load], {"a": "a"}, working=max(working, 1), registered=working)
         decision = decide(rule, look * LOOK_SECONDS, seen, ours, trend)
         wanted, trend = decision.wanted, decision.trend
         numbers.append(wanted)

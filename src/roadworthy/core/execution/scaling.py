@@ -10,7 +10,7 @@ are kept four times as long.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from roadworthy.ports.lanes import LaneLoad
@@ -91,11 +91,17 @@ class Decision:
     """In words, if the number changes."""
 
 
-def demand(loads: Sequence[LaneLoad], lanes: Collection[str], *, working: int, registered: int) -> Demand:
-    """What the lanes ask of each worker. `registered` of the live workers that the store knows are our own."""
+def demand(loads: Sequence[LaneLoad], lanes: Mapping[str, str], *, working: int, registered: int) -> Demand:
+    """What the lanes ask of each worker. `lanes`: those that ours serve → the lane of the service that runs there.
+
+    `registered` of the live workers that the store knows are our own.
+    """
+    workers = {lane.lane: lane.workers for lane in loads}
     waiting = load = oldest = 0.0
     for lane in loads:
-        if lane.lane in lanes:
+        own = lanes.get(lane.lane)
+        # The lane of an older version gives us nothing while more take its tasks than those who continue it.
+        if own is not None and lane.workers <= workers.get(own, 0):
             serving = max(lane.workers - registered, 0) + working
             waiting += lane.queued / serving if serving else math.inf if lane.queued else 0
             load += lane.depth / max(serving, 1)

@@ -1,0 +1,92 @@
+"""What Prometheus reads: always an answer, also when the store gives none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from api_in_memory import Api
+from prometheus_client.parser import text_string_to_metric_families
+
+from roadworthy.core.insight.queue_loads import KEPT_SECONDS, QueueLoads
+from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.edges.http import metrics_route
+from roadworthy.edges.http.metrics_route import MetricsRoute
+from roadworthy.ports.lanes import LaneLoad
+from roadworthy.testing.manual_clock import ManualClock
+
+LOADS = [LaneLoad("a@1", queued=3, running=2, oldest_seconds=1.5, workers=1), LaneLoad('odd"lane\\@1', 1, 0, 7, 0)]
+
+
+class Store:
+    """Says what it is told to, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.answer: Sequence[LaneLoad] | Exception = LOADS
+        self.asked = 0
+
+    async def loads(self) -> Sequence[LaneLoad]:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+async def scraped(api: Api) -> dict[str, dict[str, float]]:
+    """Metric → lane, or "" where there is none → value."""
+    answer = await api.call("GET", "/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        family.name: {sample.labels.get("lane", ""): sample.value for sample in family.samples}
+        for family in text_string_to_metric_families(answer.body.decode())
+    }
+
+
+async def test_the_queue_and_what_the_process_uses():
+    metrics = await scraped(Api(metrics=MetricsRoute(Store().loads)))
+    assert metrics["roadworthy_store_up"] == {"": 1}
+    assert metrics["roadworthy_queue_depth"] == {"a@1": 5, 'odd"lane\\@1': 1}
+    assert metrics["roadworthy_queue_oldest_seconds"] == {"a@1": 1.5, 'odd"lane\\@1': 7}
+    assert metrics["roadworthy_tasks_running"] == {"a@1": 2, 'odd"lane\\@1': 0}
+    assert metrics["roadworthy_lane_workers"] == {"a@1": 1, 'odd"lane\\@1': 0}
+    assert metrics["process_resident_memory_bytes"][""] > 10_000_000
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), RuntimeError("something else")])
+async def test_a_store_that_is_away_is_told_and_old_numbers_are_not(error: Exception):
+    store = Store()
+    api = Api(metrics=MetricsRoute(store.loads))
+    await scraped(api)
+    store.answer = error
+    metrics = await scraped(api)
+    assert metrics["roadworthy_store_up"] == {"": 0}
+    assert metrics["roadworthy_queue_depth"] == {}
+    assert metrics["process_resident_memory_bytes"]
+    store.answer = []
+    assert (await scraped(api))["roadworthy_store_up"] == {"": 1}
+
+
+async def test_a_store_that_does_not_answer_holds_up_no_scrape(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(metrics_route, "ANSWER_SECONDS", 0.01)
+    metrics = await scraped(Api(metrics=MetricsRoute(asyncio.Event().wait)))
+    assert metrics["roadworthy_store_up"] == {"": 0}
+
+
+async def test_the_store_is_asked_once_for_all_who_ask_within_two_seconds():
+    store, clock = Store(), ManualClock()
+    loads = QueueLoads(store, clock)
+    assert await asyncio.gather(*(loads.loads() for _ in range(5))) == [LOADS] * 5
+    await clock.advance(KEPT_SECONDS - 0.1)
+    await loads.loads()
+    assert store.asked == 1
+    await clock.advance(0.1)
+    store.answer = StoreUnavailable()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await loads.loads()
+    assert store.asked == 3, "a failure is no answer to keep"
+    store.answer = []
+    assert await loads.loads() == []
