@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from roadworthy.domain.errors import RoadworthyError
+from roadworthy.edges.cli.dead_commands import dead
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
 
@@ -108,6 +109,9 @@ def chat(
     from roadworthy.edges.cli.chat import run_chat
 
     raise typer.Exit(run_chat(url, agent))
+
+
+cli.add_typer(dead)
 
 
 @cli.command("simulate-provider")

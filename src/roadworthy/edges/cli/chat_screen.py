@@ -11,8 +11,8 @@ from rich.text import Text
 
 _MOST_OF_A_NOTE = 200
 # What an agent says must not steer the terminal.
-_STEERING = dict.fromkeys([*range(32), *range(127, 160)])
-del _STEERING[ord("\n")], _STEERING[ord("\t")]
+STEERING = dict.fromkeys([*range(32), *range(127, 160)])
+del STEERING[ord("\n")], STEERING[ord("\t")]
 
 
 class Screen(Protocol):
@@ -74,7 +74,7 @@ class TerminalScreen:
         """Text of this step stands above a note and can't be cleared any more."""
 
     def text(self, piece: str, thinking: bool) -> None:
-        piece = piece.translate(_STEERING)
+        piece = piece.translate(STEERING)
         if self._shown and thinking is not self._thinking:
             piece = f"\n{piece}"
         self._thinking = thinking
@@ -108,11 +108,11 @@ class TerminalScreen:
     def note(self, line: str) -> None:
         self._scrolled = self._scrolled or bool(self._shown)
         self._new_line()
-        line = " ".join(line.translate(_STEERING).split())
+        line = " ".join(line.translate(STEERING).split())
         if len(line) > _MOST_OF_A_NOTE:
             line = f"{line[:_MOST_OF_A_NOTE]}…"
         self._console.print(Text(f"  {line}", style="dim"))
 
     def error(self, line: str) -> None:
         self.step_ended()
-        self._console.print(Text(line.translate(_STEERING), style="red"))
+        self._console.print(Text(line.translate(STEERING), style="red"))
