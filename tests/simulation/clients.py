@@ -1,0 +1,191 @@
+"""Users: they submit, come back with the same key after an error, follow the stream, lose it, cancel and interrupt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from random import Random
+
+from roadworthy.core.insight.change_record import result_of
+from roadworthy.core.intake.submission import Submission
+from roadworthy.domain.errors import IllegalCursor, SessionBusy, StoreUnavailable
+from roadworthy.domain.event import Event, EventKind, Place, rebuilt_events, text_end_of
+from roadworthy.domain.ids import SessionId
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import LIFE_ENDS, OnBusy, Task, TaskStatus
+
+from .cluster import ApiNode, Cluster, Disconnected
+from .outside import EFFECTS
+
+_AWAY = (StoreUnavailable, Disconnected)
+_TEXT = (EventKind.TEXT, EventKind.THINKING)
+
+
+class User:
+    def __init__(self, cluster: Cluster, number: int, chance: Random) -> None:
+        self.name = f"user {number}"
+        self._cluster = cluster
+        self._chance = chance
+        self._principal = Principal(f"tenant {number % 2}", self.name)
+        self._sessions: list[SessionId] = []
+        self._following: list[asyncio.Task[None]] = []
+
+    async def live(self) -> None:
+        """Submit some tasks, and see each of them to its end."""
+        for number in range(self._cluster.plan.tasks_of_a_user):
+            await asyncio.sleep(self._chance.expovariate(1 / self._chance.choice((0.01, 2, 8))))
+            await self._ask(f"{self.name}/{number}")
+        await asyncio.gather(*self._following)
+
+    async def _ask(self, token: str) -> None:
+        steps = [self._chance.choices(list(EFFECTS), (3, 2, 1), k=self._chance.choice((1, 1, 2, 3)))]
+        steps *= self._chance.choice((0, 1, 1, 2, 3))
+        limits: dict[str, object] = {}
+        if self._chance.random() < 0.15:
+            limits = {self._chance.choice(("queue_seconds", "total_seconds")): self._chance.choice((2, 6, 15))}
+        elif self._chance.random() < 0.05:
+            limits = {"steps": 1}
+        with_key = self._chance.random() < 0.9
+        submission = Submission(
+            json.dumps({"token": token, "steps": steps}),
+            session_id=self._chance.choice([*self._sessions, None, None]),
+            limits=limits,
+            on_busy=self._chance.choice(list(OnBusy)),
+            idempotency_key=token if with_key else None,
+        )
+        task = await self._submit(submission)
+        if task is not None:
+            self._sessions.append(task.session_id)
+            self._following.append(asyncio.create_task(self._see_to_its_end(task)))
+
+    async def _submit(self, submission: Submission) -> Task | None:
+        trace = self._cluster.trace
+        while True:
+            try:
+                admitted = await self._an_api(lambda intake: intake.submit(self._principal, submission))
+            except SessionBusy:
+                trace.count("busy sessions")
+                return None
+            except _AWAY:
+                trace.count("submits answered with an error")
+                if submission.idempotency_key is None:
+                    return None  # it may be there or not: repeating it could make two
+                await asyncio.sleep(self._chance.random())
+                continue
+            if row := self._cluster.checker.acknowledged(admitted.task.id):
+                trace.add("was told that", self._cluster.checker.name(row), "is accepted")
+                trace.count("accepted")
+            return admitted.task
+
+    async def _an_api(self, ask: object) -> object:
+        return await self._choose().request(ask)  # type: ignore[arg-type]
+
+    def _choose(self) -> ApiNode:
+        return self._chance.choice(self._cluster.apis)
+
+    async def _see_to_its_end(self, task: Task) -> None:
+        cancelling = None
+        if self._chance.random() < 0.15:
+            cancelling = asyncio.create_task(self._cancel(task, self._chance.expovariate(0.3)))
+        if self._chance.random() < 0.8:
+            await Stream(self._cluster, self._principal, task, self._chance).follow()
+        if cancelling is not None:
+            await cancelling
+
+    async def _cancel(self, task: Task, after: float) -> None:
+        await asyncio.sleep(after)
+        while True:
+            try:
+                found = await self._an_api(lambda intake: intake.cancel(self._principal, task.id))
+            except _AWAY:
+                await asyncio.sleep(self._chance.random() * 2)
+                continue
+            break
+        self._cluster.trace.count("cancels")
+        if found.status not in LIFE_ENDS or found.status is TaskStatus.CANCELLED:
+            self._cluster.checker.told_cancelled(task.id)
+
+
+class Stream:
+    """One client's view of a task, over any number of connections to any API."""
+
+    def __init__(self, cluster: Cluster, principal: Principal, task: Task, chance: Random) -> None:
+        self._cluster = cluster
+        self._principal = principal
+        self._task = task
+        self._chance = chance
+        self._cursor = 0
+        self._durable: list[Event] = []
+        self._text = ""
+        self._texts: list[str] = []
+        """The text shown when each step came."""
+        self._done = False
+
+    async def follow(self) -> None:
+        while not self._done:
+            connection = self._chance.choice(self._cluster.apis).stream(
+                self._principal, self._task.id, self._cursor
+            )
+            # A client may go away at any moment; a network may be silent without anybody knowing.
+            patience = self._chance.choice((0.3, 2.0, 20.0, 60.0))
+            try:
+                async with asyncio.timeout(patience):
+                    while (events := await connection.next()) is not None:
+                        for event in events:
+                            self._take(event)
+            except IllegalCursor:
+                self._fail(f"its cursor {self._cursor} was refused")
+            except (*_AWAY, TimeoutError):
+                pass
+            connection.hang_up()
+            if not self._done:
+                self._cluster.trace.count("reconnects")
+                await asyncio.sleep(self._chance.random())
+        self._compare()
+
+    def _take(self, event: Event) -> None:
+        if self._done:
+            self._fail(f"{event.kind} after `done`")
+        if event.number <= self._cursor:
+            self._fail(f"number {event.number} after {self._cursor}")
+        self._cursor = event.number
+        match event.kind:
+            case EventKind.TEXT | EventKind.THINKING:
+                self._text += event.data["text"]
+            case EventKind.RESTART:
+                self._cluster.trace.count("restarts shown")
+                self._text = ""
+            case _:
+                self._durable.append(event)
+        if event.kind is EventKind.STEP:
+            self._texts.append(self._text)
+            self._text = ""
+        self._done = event.kind is EventKind.DONE
+
+    def _compare(self) -> None:
+        """What was shown with what the store knows."""
+        self._cluster.trace.count("streams seen to their end")
+        row = self._cluster.checker.row(self._task.id)
+        truth = [
+            event
+            for event in rebuilt_events(row.changes, row.journal, 0, result_of(row.task()))
+            if event.kind not in (*_TEXT, EventKind.RESTART)
+        ]
+        if self._durable != truth:
+            seen = {event.number for event in self._durable}
+            lacks = [(event.number, event.kind.value) for event in truth if event.number not in seen]
+            known = {event.number: event for event in truth}
+            wrong = [event for event in self._durable if known.get(event.number) != event]
+            self._fail(f"it lacks {lacks} and has {wrong}")
+        steps = [event for event in self._durable if event.kind is EventKind.STEP]
+        for event, shown in zip(steps, self._texts, strict=True):
+            entry = row.journal[Place.of(event.number).journal - 1]
+            said = "".join(text for _, text in entry.detail["pieces"]) if text_end_of(entry) is not None else ""
+            if shown != said:
+                self._fail(f"the text of {entry.key} was {said!r}, shown was {shown!r}")
+
+    def _fail(self, what: str) -> None:
+        row = self._cluster.checker.row(self._task.id)
+        self._cluster.checker.fail("a stream misses nothing and shows nothing twice", f"{self._cluster.checker.name(row)}: {what}")
+
+
