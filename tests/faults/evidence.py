@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from acceptance.http_api import Event
 from acceptance.tool_desk import ToolCalled
@@ -85,3 +86,13 @@ class Evidence:
     followed: Sequence[Followed]
     woken: Sequence[tuple[int, float]] = ()
     """Process id and time of each process that had been stopped and went on."""
+
+
+def longest_wait(evidence: Evidence) -> float:
+    """Seconds from `queued` to `running`, of the task that waited longest."""
+    waits = [0.0]
+    for task in evidence.stored.values():
+        for before, after in pairwise(task.changes):
+            if (before.status, after.status) == ("queued", "running"):
+                waits.append(after.at - before.at)
+    return max(waits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def handovers(evidence: Evidence) -> list[float]:
     """Seconds that each task that was handed over waited for its next worker."""
     waits = []
     for task in evidence.stored.values():
-        for before, after in zip(task.changes, task.changes[1:], strict=False):
+        for before, after in pairwise(task.changes):
             if before.status == "queued" and after.status == "running" and before.attempt:
                 waits.append(after.at - before.at)
     return waits

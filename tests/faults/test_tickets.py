@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 import redis.asyncio as redis
 
-from faults.evidence import Evidence
-from faults.trial import Trial
+from faults.evidence import longest_wait
+from faults.trial import UNASKED_SECONDS, Trial
 
-UNASKED_SECONDS = 2.5
 LANES = ("openai@1", "function@1", "anthropic@1")
 
 
@@ -34,16 +33,6 @@ async def tickets_spoiled(trial: Trial, how: str) -> AsyncGenerator[None]:
         spoiling.cancel()
         await asyncio.gather(spoiling, return_exceptions=True)
         await client.aclose()
-
-
-def longest_wait(evidence: Evidence) -> float:
-    """Seconds from `queued` to `running`."""
-    waits = [0.0]
-    for task in evidence.stored.values():
-        for before, after in zip(task.changes, task.changes[1:], strict=False):
-            if (before.status, after.status) == ("queued", "running"):
-                waits.append(after.at - before.at)
-    return max(waits)
 
 
 @pytest.mark.long

@@ -24,6 +24,8 @@ from faults.recipes import MIXED, Recipe, script_of
 from roadworthy.testing.fault_proxy import FaultProxy
 
 LEASE_SECONDS = 2.0
+UNASKED_SECONDS = 2.5
+"""After which a worker claims without a ticket, at the latest."""
 TAKEOVER_SECONDS = 10.0
 """What a takeover may take beyond the lease."""
 
