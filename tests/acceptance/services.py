@@ -23,6 +23,7 @@ from roadworthy.frameworks.function import TaskContext
 from .desk_client import call, call_and_block
 
 PROVIDER = os.environ["ACCEPTANCE_PROVIDER"]
+VERSION = os.environ.get("ACCEPTANCE_VERSION", "1")
 BLOCKED_SECONDS = 2.0
 
 
@@ -142,7 +143,7 @@ _anthropic = AnthropicModel("sim-anthropic", provider=AnthropicProvider(base_url
 _limits = Limits(steps=10, step_seconds=60, total_seconds=120, cost_usd="1")
 
 services = [
-    AgentService(agent, name=name, limits=_limits, tools=POLICIES)
+    AgentService(agent, name=name, version=VERSION, limits=_limits, tools=POLICIES)
     for name, agent in (
         ("openai", _agent("openai", _openai)),
         ("anthropic", _agent("anthropic", _anthropic)),
