@@ -8,6 +8,7 @@ import typer
 
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.cli.dead_commands import dead
+from roadworthy.edges.cli.queue_commands import queue
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
 
@@ -112,6 +113,7 @@ def chat(
 
 
 cli.add_typer(dead)
+cli.add_typer(queue)
 
 
 @cli.command("simulate-provider")

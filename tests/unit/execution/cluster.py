@@ -13,6 +13,7 @@ from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.faults import Faults
 from roadworthy.adapters.memory.journal import MemoryJournal
+from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
@@ -50,6 +51,7 @@ class Cluster:
         self.journal = MemoryJournal(self.database)
         self.sessions = MemorySessionStore(self.database)
         self.upkeep = MemoryTaskUpkeep(self.database)
+        self.lanes = MemoryLanes(self.database)
         self.event_log = MemoryEventLog(self.broker)
 
     def worker(self, *services: AgentService, **settings: Any) -> Worker:
@@ -63,6 +65,7 @@ class Cluster:
             self._registry,
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
+        served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
         return Worker(ports, served, WorkerSettings(**{"lease_seconds": 5, "drain_seconds": 5} | settings))
 
     @asynccontextmanager

@@ -1,0 +1,102 @@
+"""`roadworthy queue`: what waits where, and tasks that go to another version."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from roadworthy.domain.lane import nobody_serves, way_out
+from roadworthy.edges.cli.chat_client import Refused, ServerDown
+from roadworthy.edges.cli.operator_client import OperatorClient, is_address
+
+DONE, FAILED, UNDECIDED = 0, 1, 2
+_CANNOT_BE_MEANT = 422
+
+
+def show_queue(url: str, as_json: bool) -> int:
+    """The exit code."""
+
+    async def show(client: OperatorClient) -> None:
+        answer = await client.get("/v1/operator/queue")
+        _print([orjson.dumps(answer).decode()] if as_json else queue_lines(answer))
+
+    return _carried_out(url, show)
+
+
+def move_tasks(url: str, lane: str, to: str, parked: bool, as_json: bool) -> int:
+    """The exit code. Goes on until nothing is left to move; what was moved stays moved if that breaks off."""
+
+    async def move(client: OperatorClient) -> None:
+        path, moved = f"/v1/operator/lanes/{quote(lane, safe='@')}/move", 0
+        while True:
+            answer = await client.post(path, {"to": to, "parked": parked})
+            moved += answer["moved"]
+            if not answer["moved"]:
+                break
+            print(f"moved {moved}", file=sys.stderr)
+        if as_json:
+            _print([orjson.dumps({**answer, "moved": moved}).decode()])
+        else:
+            notice = [f"Mind: {answer['notice']}"] if answer["notice"] else []
+            _print([f"{_tasks(moved)} of {lane} went to {answer['to']}", *notice])
+
+    return _carried_out(url, move)
+
+
+def queue_lines(answer: Mapping[str, Any]) -> list[str]:
+    """A table, and what to do about lanes that nobody serves."""
+    lanes: Sequence[Mapping[str, Any]] = answer["lanes"]
+    if not lanes:
+        return ["nothing is queued or running, and no worker is there"]
+    rows = [
+        (lane["lane"], lane["queued"], lane["running"], f"{lane['oldest_seconds']:.0f} s", lane["workers"])
+        for lane in lanes
+    ]
+    served = [lane["lane"] for lane in lanes if lane["workers"]]
+    return [
+        *_columns([("LANE", "QUEUED", "RUNNING", "OLDEST", "WORKERS"), *rows]),
+        *(f"{nobody_serves(lane['lane'])}; {way_out(lane['lane'], served)}" for lane in lanes if lane["stranded"]),
+    ]
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[str]:
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in cells
+    ]
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+def _print(lines: Sequence[str]) -> None:
+    print("\n".join(lines))
+
+
+def _carried_out(url: str, command: Callable[[OperatorClient], Awaitable[None]]) -> int:
+    async def connected() -> None:
+        async with OperatorClient.to(url) as client:
+            await command(client)
+
+    if not is_address(url):
+        print(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8080", file=sys.stderr)
+        return UNDECIDED
+    try:
+        asyncio.run(connected())
+    except ServerDown as error:
+        print(f"Nothing answers at {url} ({error}). Is the server running?", file=sys.stderr)
+        return FAILED
+    except Refused as error:
+        print(f"{error} ({error.code})", file=sys.stderr)
+        return UNDECIDED if error.status == _CANNOT_BE_MEANT else FAILED
+    return DONE
