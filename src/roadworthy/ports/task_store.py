@@ -15,10 +15,11 @@ from roadworthy.domain.task import Claimed, NewTask, Settlement, Task, TaskStatu
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The task is committed. `interrupted` is the running task that it cancelled, `task` as it is now."""
+    """The task is committed. `interrupted` is the one that it cancelled: still running, or ended at once. Both are as
+    they are now."""
 
     task: Task
-    interrupted: TaskId | None = None
+    interrupted: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)

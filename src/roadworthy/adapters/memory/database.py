@@ -156,11 +156,10 @@ class MemoryDatabase:
         if status is TaskStatus.QUEUED:
             row.ready_since = now
             self._set_fair_tag(row)
+        elif before is TaskStatus.QUEUED and status is not TaskStatus.RUNNING:
+            self._give_fair_tag_back(row)
         if before is not TaskStatus.BLOCKED and status in OPEN:
             row.waits_since = now
-        if status is TaskStatus.RUNNING:
-            place = row.lane, row.new.priority
-            self._highest_tag_claimed[place] = max(self._highest_tag_claimed.get(place, 0), row.fair_tag)
         self.sessions[row.new.session_id].updated_at = now
 
     def release_next(self, session_id: SessionId) -> TaskRow | None:
@@ -199,6 +198,23 @@ class MemoryDatabase:
         if row.status is TaskStatus.QUEUED:
             self._set_fair_tag(row)
 
+    def pause(self, row: TaskRow, seconds: float) -> None:
+        """Let a task that was just queued be claimed only later."""
+        self._give_fair_tag_back(row)
+        row.run_after = self.now() + seconds
+
+    def end_pause(self, row: TaskRow) -> None:
+        """It may be claimed now."""
+        row.run_after = None
+        self._set_fair_tag(row)
+
+    def reach_tags(self, lanes: Iterable[str], claimed: Iterable[TaskRow]) -> None:
+        """Move virtual time on in all lanes that these were chosen from, so that their tags can be compared."""
+        for lane in lanes:
+            for row in claimed:
+                place = lane, row.new.priority
+                self._highest_tag_claimed[place] = max(self._highest_tag_claimed.get(place, 0), row.fair_tag)
+
     def holds_lease(self, worker_id: UUID | None) -> bool:
         worker = None if worker_id is None else self.workers.get(worker_id)
         return worker is not None and worker.lease_until > self.now()
@@ -216,6 +232,11 @@ class MemoryDatabase:
         """Those of them that run the lane's own version."""
         return [row for row in self.serving(lane) if lane not in row.worker.continued]
 
+    def seconds_of_lost_attempt(self, row: TaskRow) -> float:
+        """From its claim to its worker's last sign of life."""
+        worker = None if row.worker_id is None else self.workers.get(row.worker_id)
+        return 0 if worker is None else max(worker.last_seen - row.changes[-1].at, 0)
+
     def end_lease(self, worker_id: UUID | None) -> None:
         """It can't be renewed any more."""
         worker = None if worker_id is None else self.workers.get(worker_id)
@@ -227,3 +248,9 @@ class MemoryDatabase:
         last = self._last_tag_of_owner.get((lane, priority, owner.tenant, owner.user), 0)
         row.fair_tag = 1 + max(last, self._highest_tag_claimed.get((lane, priority), 0))
         self._last_tag_of_owner[lane, priority, owner.tenant, owner.user] = row.fair_tag
+
+    def _give_fair_tag_back(self, row: TaskRow) -> None:
+        if row.fair_tag:
+            owner = row.new.principal
+            self._last_tag_of_owner[row.lane, row.new.priority, owner.tenant, owner.user] -= 1
+            row.fair_tag = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -107,12 +108,12 @@ class MemoryTaskStore:
         if occupant is not None and new.on_busy is OnBusy.REJECT:
             return Busy(occupant.id)
         interrupts = new.on_busy is OnBusy.INTERRUPT
-        interrupted: TaskId | None = None
+        interrupted: TaskRow | None = None
         if occupant is not None and interrupts:
             occupant.cancel_requested = True
-            if occupant.status is TaskStatus.RUNNING:
-                interrupted = occupant.id
-            else:
+            interrupted = occupant
+            if occupant.status is not TaskStatus.RUNNING:
+                occupant.keep_partial_output()
                 database.change(occupant, TaskStatus.CANCELLED, "another message interrupted it")
                 occupant = None
         status = TaskStatus.QUEUED if occupant is None else TaskStatus.BLOCKED
@@ -120,7 +121,7 @@ class MemoryTaskStore:
         row = TaskRow(mine, created_at=now, waits_since=now, status=status, interrupts=interrupts)
         database.add_task(row)
         session.updated_at = now
-        return Submitted(row.task(), interrupted)
+        return Submitted(row.task(), interrupted and interrupted.task())
 
     def _claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         database = self._database
@@ -139,6 +140,7 @@ class MemoryTaskStore:
             database.change(row, TaskStatus.RUNNING, version and f"continued by version {version}")
             row.started_at = row.started_at or database.now()
             claimed.append(self._claimed(row, row.claim_token))
+        database.reach_tags(mine, rows[:limit])
         return claimed
 
     def _claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
@@ -161,12 +163,15 @@ class MemoryTaskStore:
             status, reason = TaskStatus.CANCELLED, "cancelled"
         elif status is TaskStatus.QUEUED and row.attempt >= MAX_ATTEMPTS:
             status, reason = TaskStatus.DEAD, "it was started too often"
-        row.output, row.error, row.usage = settlement.output, settlement.error, settlement.usage
+        row.output, row.error = settlement.output or row.output, settlement.error
+        row.usage = settlement.usage or row.usage
+        if status is TaskStatus.DEAD and row.error is None:
+            row.error = json.dumps({"code": "started_too_often", "message": reason}).encode()
         row.running_seconds += settlement.running_seconds
         row.failures += settlement.counts_as_failure
         database.change(row, status, reason)
         if status is TaskStatus.QUEUED and settlement.run_after_seconds > 0:
-            row.run_after = database.now() + settlement.run_after_seconds
+            database.pause(row, settlement.run_after_seconds)
         if settlement.turn is not None and status in _KEEPS_TURN:
             database.sessions[row.new.session_id].turns.append(settlement.turn)
         released = database.release_next(row.new.session_id)
@@ -187,6 +192,7 @@ class MemoryTaskStore:
         row.cancel_requested = True
         if row.status is TaskStatus.RUNNING:
             return [Changed(row.task())]
+        row.keep_partial_output()
         database.change(row, TaskStatus.CANCELLED, "cancelled")
         released = database.release_next(row.new.session_id)
         return [Changed(each.task()) for each in (row, released) if each is not None]

@@ -19,7 +19,7 @@ from roadworthy.domain.task import Task, TaskStatus
 class SessionWall:
     def __init__(self) -> None:
         self._queries = load_queries("session_wall")
-        self._draw_tags = load_queries("fair_tags")["draw"]
+        self._tags = load_queries("fair_tags")
 
     async def lock(self, transaction: Transaction, session_id: SessionId) -> Principal | None:
         """Whose session it is, with its row locked; None if it isn't there."""
@@ -31,18 +31,36 @@ class SessionWall:
         found = await transaction.fetch(self._queries["lock_unlocked"], list(set(sessions)))
         return {row[0] for row in found}
 
-    async def release_next(self, transaction: Transaction, sessions: Iterable[SessionId]) -> list[Task]:
-        """Queue the next blocked task of each of the sessions that is free; their rows are locked."""
-        found = await transaction.fetch(self._queries["release_next"], list(set(sessions)))
-        released = [rows.task(row) for row in found]
-        await self.enqueue(transaction, released)
+    async def release_next(
+        self, transaction: Transaction, sessions: Iterable[SessionId], changed: Sequence[Task] = ()
+    ) -> list[Task]:
+        """Queue the next blocked task of each of the sessions that is free; their rows are locked.
+
+        `changed` are tasks that this transaction has queued, or taken out of the queue, before.
+        """
+        released: list[Task] = []
+        if free := list(set(sessions)):
+            released = [rows.task(row) for row in await transaction.fetch(self._queries["release_next"], free)]
+        await self.enqueue(transaction, [*changed, *released])
         return released
 
     async def enqueue(self, transaction: Transaction, tasks: Sequence[Task]) -> None:
-        """Give those that were just queued their place among the others of their lane."""
+        """Give those that were just queued their place among the others of their lane, and take back the place of
+        those that left the queue without being claimed."""
         queued: list[TaskId] = [task.id for task in tasks if task.status is TaskStatus.QUEUED]
+        unclaimed: list[TaskId] = [task.id for task in tasks if _left_unclaimed(task)]
+        if unclaimed:
+            await transaction.fetch(self._tags["give_back"], unclaimed, queued)
         if queued:
-            await transaction.fetch(self._draw_tags, queued)
+            await transaction.fetch(self._tags["draw"], queued)
+
+
+def _left_unclaimed(task: Task) -> bool:
+    return (
+        task.status in (TaskStatus.CANCELLED, TaskStatus.EXPIRED)
+        and len(task.changes) > 1
+        and task.changes[-2].status is TaskStatus.QUEUED
+    )
 
 
 def sessions_of(tasks: Iterable[Task]) -> list[UUID]:

@@ -48,9 +48,8 @@ class Settling:
     async def _settle_and_release(self, settlements: Sequence[Settlement]) -> _Outcomes:
         async with self._pool.transaction() as transaction:
             settled = await self._settle(transaction, settlements, only_without_blocked=False)
-            await self._wall.enqueue(transaction, settled)
             left = sessions_of(task for task in settled if task.status not in OCCUPYING)
-            released = await self._wall.release_next(transaction, left) if left else []
+            released = await self._wall.release_next(transaction, left, settled)
         next_of: dict[SessionId, Task] = {task.session_id: task for task in released}
         return {(task.id, task.attempt): Settled(task, next_of.get(task.session_id)) for task in settled}
 
@@ -123,7 +122,7 @@ def _values(settlement: Settlement) -> tuple[object, ...]:
         rows.storable(settlement.reason),
         settlement.output,
         settlement.error,
-        rows.json_text(settlement.usage),
+        settlement.usage and rows.json_text(settlement.usage),
         settlement.run_after_seconds,
         settlement.counts_as_failure,
         settlement.running_seconds,

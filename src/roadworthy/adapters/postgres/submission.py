@@ -8,6 +8,7 @@ from typing import Final
 
 from roadworthy.adapters.postgres import reasons, rows
 from roadworthy.adapters.postgres.failures import NotAccepted, SessionOccupied
+from roadworthy.adapters.postgres.partial_output import PartialOutput
 from roadworthy.adapters.postgres.pool import Pool, RollBack, Transaction
 from roadworthy.adapters.postgres.session_wall import SessionWall
 from roadworthy.domain.event import changed_number
@@ -32,6 +33,7 @@ class Submission:
         self._pool = pool
         self._queries = queries
         self._wall = wall
+        self._partial_output = PartialOutput()
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[SubmitOutcome]:
         outcomes: list[SubmitOutcome | None] = [None] * len(tasks)
@@ -110,18 +112,18 @@ class Submission:
         }
         blocked: TaskId | None = there.pop(TaskStatus.BLOCKED, None)
         occupant = next(iter(there.values()), None)
-        interrupted: TaskId | None = None
+        interrupted: Task | None = None
         if new.on_busy is OnBusy.REJECT and (occupant or blocked):
             raise _Refused(Busy(occupant or blocked))  # pyright: ignore[reportArgumentType]
         if new.on_busy is OnBusy.INTERRUPT and occupant:
             # A claim may have come in between: what became of the task says the answer, not what it was.
             (row,) = await transaction.fetch(self._queries["cancel"], occupant, reasons.INTERRUPTED)
-            if rows.task(row).status is TaskStatus.RUNNING:
-                interrupted = occupant
-            else:
+            (interrupted,) = await self._partial_output.keep(transaction, [rows.task(row)])
+            if interrupted.status is not TaskStatus.RUNNING:
+                await self._wall.enqueue(transaction, [interrupted])
                 occupant = None
         if occupant is None and (blocked is None or new.on_busy is OnBusy.INTERRUPT):
-            return Submitted(await self._insert(transaction, new, TaskStatus.QUEUED))
+            return Submitted(await self._insert(transaction, new, TaskStatus.QUEUED), interrupted)
         task = await self._insert(transaction, new, TaskStatus.BLOCKED)
         if occupant is None:
             # A crash left blocked tasks in a free session: this one waits behind them, and they go on now.

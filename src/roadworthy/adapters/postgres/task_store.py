@@ -8,8 +8,10 @@ from uuid import UUID
 from roadworthy.adapters.postgres import pool as connections
 from roadworthy.adapters.postgres import reasons, rows
 from roadworthy.adapters.postgres.failures import translated
+from roadworthy.adapters.postgres.partial_output import PartialOutput
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
+from roadworthy.adapters.postgres.queue_front import QueueFront
 from roadworthy.adapters.postgres.session_wall import SessionWall
 from roadworthy.adapters.postgres.settling import Settling
 from roadworthy.adapters.postgres.submission import Submission
@@ -27,6 +29,8 @@ class PostgresTaskStore:
         self._pool = pool
         self._queries = load_queries("task_store")
         self._wall = SessionWall()
+        self._partial_output = PartialOutput()
+        self._front = QueueFront()
         self._submission = Submission(pool, self._queries, self._wall)
         self._settling = Settling(pool, self._queries, self._wall)
 
@@ -38,8 +42,13 @@ class PostgresTaskStore:
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         if limit < 1:
             return []
-        found = await self._pool.fetch(self._queries["claim"], worker_id, list(dict.fromkeys(lanes)), limit)
-        return [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
+        wanted = list(dict.fromkeys(lanes))
+        begins = self._front.begins(wanted)
+        found = await self._pool.fetch(self._queries["claim"], worker_id, wanted, limit, reasons.CONTINUED, begins)
+        claimed = [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
+        for one, row in zip(claimed, found, strict=True):
+            self._front.claimed(one.task.lane, one.task.priority, row[-2])
+        return claimed
 
     @translated
     async def claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
@@ -60,8 +69,9 @@ class PostgresTaskStore:
             cancelled = [
                 rows.task(row) for row in await transaction.fetch(self._queries["cancel"], task_id, reasons.CANCELLED)
             ]
+            cancelled = await self._partial_output.keep(transaction, cancelled)
             ended = [task.session_id for task in cancelled if task.status not in OCCUPYING]
-            released = await self._wall.release_next(transaction, ended) if ended else []
+            released = await self._wall.release_next(transaction, ended, cancelled)
         if not cancelled:
             cancelled = [await self._find(principal, task_id)]
         return [Changed(task) for task in (*cancelled, *released)]

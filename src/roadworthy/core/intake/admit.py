@@ -68,6 +68,7 @@ class Intake:
             input=submission.input,
             limits=_limits(service, submission),
             metadata=submission.metadata,
+            priority=service.priority,
             on_busy=submission.on_busy,
             idempotency_key=key,
             request_digest=b"" if key is None else submission.digest(),
@@ -76,7 +77,7 @@ class Intake:
             case Submitted(task, interrupted):
                 self._announcer.changed(task)
                 if interrupted is not None:
-                    self._announcer.cancelled(interrupted)
+                    self._announce_cancelled(interrupted)
                 return Admitted(task)
             case SubmittedBefore(task):
                 return Admitted(task, before=True)
@@ -97,10 +98,7 @@ class Intake:
         """
         first, *released = await self._task_store.cancel(principal, task_id)
         task = first.task
-        if task.status is TaskStatus.RUNNING:
-            self._announcer.cancelled(task.id)
-        elif task.status is TaskStatus.CANCELLED:
-            self._announcer.changed(task)
+        self._announce_cancelled(task)
         for each in released:
             self._announcer.changed(each.task)
         return task
@@ -109,6 +107,12 @@ class Intake:
         """Take nothing more; wait for what is being committed and told."""
         await self._submit.close()
         await self._announcer.close()
+
+    def _announce_cancelled(self, task: Task) -> None:
+        if task.status is TaskStatus.RUNNING:
+            self._announcer.cancelled(task.id)
+        elif task.status is TaskStatus.CANCELLED:
+            self._announcer.changed(task)
 
     def _service(self, name: str | None) -> AgentService:
         if name is None and len(self._services) == 1:

@@ -2,6 +2,7 @@
 
 from roadworthy.testing.conformance.task_store_cancel import CancelContract, CancelWinsContract
 from roadworthy.testing.conformance.task_store_claim import ClaimContract, ClaimOrderContract
+from roadworthy.testing.conformance.task_store_fairness import FairShareContract, NobodyStarvesContract
 from roadworthy.testing.conformance.task_store_read import ReadTasksContract
 from roadworthy.testing.conformance.task_store_sessions import (
     BusySessionContract,
@@ -19,6 +20,8 @@ class TaskStoreContract(
     InterruptContract,
     ClaimContract,
     ClaimOrderContract,
+    FairShareContract,
+    NobodyStarvesContract,
     SettleContract,
     SettleFenceContract,
     CancelContract,

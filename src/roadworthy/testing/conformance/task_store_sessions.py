@@ -96,8 +96,10 @@ class InterruptContract:
         claimed = await run_one(stores)
         (outcome,) = await stores.tasks.submit([interrupting(claimed.task)])
         assert isinstance(outcome, Submitted)
-        assert (outcome.task.status, outcome.interrupted) == (TaskStatus.BLOCKED, claimed.task.id)
-        assert (await stores.tasks.find(ALICE, claimed.task.id)).cancel_requested
+        assert outcome.task.status is TaskStatus.BLOCKED
+        asked = await stores.tasks.find(ALICE, claimed.task.id)
+        assert (asked.status, asked.cancel_requested) == (TaskStatus.RUNNING, True)
+        assert outcome.interrupted == asked
         ended = await settle(stores, claimed, output=b'"too late"')
         assert ended.task.status is TaskStatus.CANCELLED
         assert ended.released is not None
@@ -106,9 +108,12 @@ class InterruptContract:
     @pytest.mark.parametrize("status", ["queued", "waiting"])
     async def test_a_task_that_does_not_run_ends_at_once(self, stores: Stores, status: str):
         occupant = await park(stores) if status == "waiting" else await submit_one(stores)
-        (task,) = await submit(stores, interrupting(occupant))
+        (outcome,) = await stores.tasks.submit([interrupting(occupant)])
+        assert isinstance(outcome, Submitted)
+        task = outcome.task
         assert task.status is TaskStatus.QUEUED
         ended = await stores.tasks.find(ALICE, occupant.id)
+        assert outcome.interrupted == ended
         assert ended.status is TaskStatus.CANCELLED
         assert ended.reason
         assert ended.changes[-1].number == changed_number(0, occupant.attempt, len(occupant.changes), ended.status)

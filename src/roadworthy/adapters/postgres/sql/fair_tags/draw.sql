@@ -1,6 +1,6 @@
--- Tags for tasks that were just queued; their rows are locked.
+-- Tags for tasks that may be claimed from now on; their rows are locked. One with a pause draws when that is over.
 with requeued as materialized (
-    select id, lane, priority, tenant, owner from tasks where id = any($1) and status = 'queued'
+    select id, lane, priority, tenant, owner from tasks where id = any($1) and status = 'queued' and ready
 ), tags as (
     insert into owners as o (lane, priority, tenant, owner, last_tag, drawn)
     select r.lane, r.priority, r.tenant, r.owner, coalesce(max(l.claimed_tag), 0) + count(*), count(*)

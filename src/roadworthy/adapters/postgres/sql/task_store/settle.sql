@@ -55,13 +55,18 @@ with given as materialized (
 update tasks t set
     status = e.final,
     reason = e.why,
-    output = e.output,
-    error = e.error,
-    usage = e.usage,
+    output = coalesce(e.output, t.output),
+    error = case
+        when e.final = 'dead' and e.error is null
+        then convert_to(jsonb_build_object('code', 'started_too_often', 'message', e.why)::text, 'UTF8')
+        else e.error
+    end,
+    usage = coalesce(e.usage, t.usage),
     changes = with_change(t.changes, t.journal_length, t.attempt, e.final, e.why),
     running_seconds = t.running_seconds + e.running_seconds,
     failures = t.failures + e.counts_as_failure::integer,
     worker_id = null,
+    fair_tag = case when e.final = 'queued' then 0 else t.fair_tag end,
     ready = e.run_after_seconds <= 0,
     run_after = statement_timestamp() + e.run_after_seconds * interval '1 second',
     expires_at = case e.final
