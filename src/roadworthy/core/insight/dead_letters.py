@@ -122,10 +122,8 @@ def _before(task: Task, entries: Sequence[JournalEntry], messages: Sequence[Mess
 
 
 def _marked(steps: list[dict[str, Any]], failed: FailedStep | None) -> list[dict[str, Any]]:
-    """With `failed` on the step that it was; a step of which nothing is in the journal is added."""
-    if failed is None:
-        return steps
-    place = (failed.generation, failed.step)
-    if not any((step["generation"], step["step"]) == place for step in steps):
+    """Each with `failed`; where nothing of the failed step is in the journal, it is added."""
+    place = None if failed is None else (failed.generation, failed.step)
+    if failed is not None and not any((step["generation"], step["step"]) == place for step in steps):
         steps = [*steps, {"generation": failed.generation, "step": failed.step, "tool_calls": []}]
     return [step | {"failed": (step["generation"], step["step"]) == place} for step in steps]
