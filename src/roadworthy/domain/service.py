@@ -117,12 +117,12 @@ def check_name(label: str, value: object) -> None:
 def _older_versions(given: object, own: str) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise ValueError(f'continues must be a list of versions, like ["1"], not {given!r}')
-    versions = tuple(dict.fromkeys(cast(Sequence[object], given)))
+    versions = cast(Sequence[str], given)
     for version in versions:
         check_name("continues", version)
         if version == own:
             raise ValueError(f"version {own!r} can't continue itself; name older versions in `continues`")
-    return cast(tuple[str, ...], versions)
+    return tuple(dict.fromkeys(versions))
 
 
 _DEFAULT_POLICY = ToolPolicy()

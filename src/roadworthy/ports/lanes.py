@@ -56,7 +56,9 @@ class Lanes(Protocol):
 
         With `parked` those instead that wait because the code did not match their journal; they are queued. Each
         gets a new place among the others there, fresh time to wait, and a change that says who moved it; the action
-        is recorded in the same transaction. Returns them as they are now; fewer than `limit` when none is left.
+        is recorded in the same transaction. Returns them as they are now; none when none is left.
+
+        NotAllowed for a principal without the scope `operator`.
         """
         ...
 

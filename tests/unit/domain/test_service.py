@@ -77,3 +77,34 @@ def test_tiers_are_lists_of_names():
         ModelTiers(simple="a")
     with pytest.raises(ValueError, match="at least one tier"):
         ModelTiers()
+
+
+def test_a_service_continues_no_version_unless_it_says_so():
+    assert AgentService(reply).continues == ()
+    service = AgentService(reply, name="support", version="3", continues=["1", "2", "1"])
+    assert service.continues == ("1", "2")
+    assert service.continued_lanes == ("support@1", "support@2")
+
+
+@pytest.mark.parametrize(
+    ("continues", "words"),
+    [
+        ("1", r'a list of versions, like \["1"\]'),
+        (None, "a list of versions"),
+        ({"1"}, "a list of versions"),
+        (["2"], "can't continue itself"),
+        (["a b"], "service continues 'a b'"),
+        ([1], "service continues 1"),
+        ([["1"]], "service continues"),
+    ],
+)
+def test_what_can_not_be_continued_is_refused(continues: Any, words: str):
+    with pytest.raises(ValueError, match=words):
+        AgentService(reply, version="2", continues=continues)
+
+
+@pytest.mark.parametrize("priority", [-1, 10, 1.0, True, "1", None])
+def test_a_priority_is_a_whole_number_from_0_to_9(priority: Any):
+    with pytest.raises(ValueError, match="whole number from 0 to 9"):
+        AgentService(reply, priority=priority)
+    assert [AgentService(reply, priority=value).priority for value in (0, 9)] == [0, 9]

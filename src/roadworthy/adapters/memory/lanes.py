@@ -12,7 +12,7 @@ from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.errors import JournalMismatch
 from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
-from roadworthy.domain.principal import Principal
+from roadworthy.domain.principal import Principal, check_operator
 from roadworthy.domain.task import OPEN, Task, TaskStatus, lane_of
 from roadworthy.ports.lanes import LaneLoad
 
@@ -34,6 +34,7 @@ class MemoryLanes:
     async def move(
         self, operator: Principal, lane: str, to_version: str, limit: int, *, parked: bool = False
     ) -> Sequence[Task]:
+        check_operator(operator)
         return await self._database.run("lanes.move", lambda: self._move(operator, lane, to_version, limit, parked))
 
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:

@@ -15,7 +15,7 @@ from roadworthy.adapters.postgres.session_wall import SessionWall
 from roadworthy.domain.errors import JournalMismatch
 from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
-from roadworthy.domain.principal import Principal
+from roadworthy.domain.principal import Principal, check_operator
 from roadworthy.domain.task import Task, lane_of
 from roadworthy.ports.lanes import LaneLoad
 
@@ -46,6 +46,7 @@ class PostgresLanes:
     async def move(
         self, operator: Principal, lane: str, to_version: str, limit: int, *, parked: bool = False
     ) -> Sequence[Task]:
+        check_operator(operator)
         agent, version = agent_and_version(lane)
         to_lane = lane_of(agent, to_version)
         reason = reasons.MOVED % (version, to_version, operator.user)

@@ -81,11 +81,17 @@ def _queue_collector(loads: Callable[[], Sequence[LaneLoad] | None]) -> Collecto
             workers = GaugeMetricFamily(
                 "roadworthy_lane_workers", "Live workers that serve the lane, on all hosts.", labels=["lane"]
             )
+            unserved = GaugeMetricFamily(
+                "roadworthy_lane_unserved_seconds",
+                "How long claimable tasks have been waiting without a worker that serves the lane.",
+                labels=["lane"],
+            )
             for lane in lanes or ():
                 depth.add_metric([lane.lane], lane.depth)
                 oldest.add_metric([lane.lane], lane.oldest_seconds)
                 running.add_metric([lane.lane], lane.running)
                 workers.add_metric([lane.lane], lane.workers)
-            yield from (depth, oldest, running, workers)
+                unserved.add_metric([lane.lane], lane.unserved_seconds)
+            yield from (depth, oldest, running, workers, unserved)
 
     return QueueCollector()

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from roadworthy.domain.errors import JournalMismatch
+import pytest
+
+from roadworthy.domain.errors import JournalMismatch, NotAllowed
 from roadworthy.domain.event import changed_number
 from roadworthy.domain.lane import nobody_serves
 from roadworthy.domain.limits import Limits
@@ -194,6 +196,12 @@ class MoveLaneContract:
         assert (action.operator.tenant, action.operator.user) == ("operations", "olga")
         assert action.target.lane == LANE
         assert dict(action.target.detail) == {"to": OTHER, "parked": False, "task_ids": [str(task.id)]}
+
+    async def test_only_operators_move_tasks(self, stores: Stores):
+        task = await submit_one(stores)
+        with pytest.raises(NotAllowed):
+            await stores.lanes.move(ALICE, LANE, "2", 10)
+        assert await stores.tasks.find(ALICE, task.id) == task
 
     async def test_two_at_once_and_claims_between_them_take_each_task_once(self, stores: Stores):
         worker_id = await register(stores)

@@ -1,0 +1,137 @@
+"""`roadworthy queue` against a server that answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner, Result
+
+from roadworthy.app.command_line import cli
+
+STRANDED = {
+    "lane": "support@1",
+    "queued": 12,
+    "running": 0,
+    "oldest_seconds": 4711.2,
+    "workers": 0,
+    "stranded": True,
+}
+SERVED = {"lane": "support@2", "queued": 0, "running": 3, "oldest_seconds": 0, "workers": 2, "stranded": False}
+
+
+@contextmanager
+def server(*answers: tuple[int, dict[str, Any]]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """Its address, and what it was asked: each request gets the next answer."""
+    left, asked = list(answers), list[tuple[str, Any]]()
+    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    url: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.path, orjson.loads(await request.read() or b"null")))
+        status, body = left.pop(0)
+        return web.json_response(body, status=status)
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url.append(f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}")
+        ready.set()
+        await ended.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    ready.wait(10)
+    try:
+        yield url[0], asked
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
+
+
+def roadworthy(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["queue", *arguments])
+
+
+def test_the_queue_is_a_table_with_what_to_do():
+    with server((200, {"lanes": [STRANDED, SERVED], "totals": {}})) as (url, asked):
+        result = roadworthy("--url", url)
+    assert result.exit_code == 0
+    assert asked == [("/v1/operator/queue", None)]
+    assert result.stdout.splitlines() == [
+        "LANE       QUEUED  RUNNING  OLDEST  WORKERS",
+        "support@1      12        0  4711 s        0",
+        "support@2       0        3     0 s        2",
+        'no worker serves support@1; start one, declare continues=["1"], or move its tasks: '
+        "roadworthy queue move support@1 --to 2",
+    ]
+
+
+def test_an_empty_queue_is_said_in_words():
+    with server((200, {"lanes": [], "totals": {}})) as (url, _):
+        assert "nothing is queued" in roadworthy("--url", url).stdout
+
+
+def test_programs_read_what_the_server_said():
+    answer = {"lanes": [STRANDED], "totals": {"depth": 12}}
+    with server((200, answer)) as (url, _):
+        assert orjson.loads(roadworthy("--url", url, "--json").stdout) == answer
+
+
+def moved(count: int, notice: str | None = None) -> tuple[int, dict[str, Any]]:
+    return 200, {"lane": "support@1", "to": "support@2", "moved": count, "notice": notice}
+
+
+def test_tasks_are_moved_until_none_is_left():
+    with server(moved(500), moved(17), moved(0, "no worker serves support@2 now; start one")) as (url, asked):
+        result = roadworthy("move", "support@1", "--to", "2", "--url", url)
+    assert result.exit_code == 0
+    assert asked == [("/v1/operator/lanes/support@1/move", {"to": "2", "parked": False})] * 3
+    assert result.stdout.splitlines() == [
+        "517 tasks of support@1 went to support@2",
+        "Mind: no worker serves support@2 now; start one",
+    ]
+    assert result.stderr.splitlines() == ["moved 500", "moved 517"]
+
+
+def test_programs_are_told_the_sum():
+    with server(moved(1), moved(0)) as (url, asked):
+        result = roadworthy("move", "support@1", "--to", "2", "--parked", "--json", "--url", url)
+    assert orjson.loads(result.stdout)["moved"] == 1
+    assert asked[0][1] == {"to": "2", "parked": True}
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 1), (403, 1), (503, 1), (422, 2)])
+def test_a_refusal_is_shown_as_the_server_words_it(status: int, code: int):
+    with server((status, {"code": "some_code", "detail": "it is like this"})) as (url, _):
+        result = roadworthy("move", "support@1", "--to", "1", "--url", url)
+    assert result.exit_code == code
+    assert result.stderr.strip() == "it is like this (some_code)"
+
+
+def test_a_refusal_after_a_part_has_said_what_was_moved():
+    with server(moved(500), (503, {"code": "store_unavailable", "detail": "away"})) as (url, _):
+        result = roadworthy("move", "support@1", "--to", "2", "--url", url)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == ["moved 500", "away (store_unavailable)"]
+
+
+def test_no_server_and_no_address():
+    with server() as (url, _):
+        pass
+    gone = roadworthy("--url", url)
+    assert (gone.exit_code, "Is the server running?" in gone.stderr) == (1, True)
+    wrong = roadworthy("--url", "localhost:8080")
+    assert (wrong.exit_code, "is no address of a server" in wrong.stderr) == (2, True)
