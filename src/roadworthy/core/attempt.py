@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from roadworthy.core.execution.abandoned import Abandoned
+from roadworthy.core.execution.progress import OpenCall, Progress
+from roadworthy.core.journal_check import JournalCheck
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
     Fenced,
-    JournalMismatch,
     LimitReached,
     NotKeepable,
+    RoadworthyError,
     StoreUnavailable,
-    TaskInterruption,
 )
 from roadworthy.domain.event import (
     FIRST_TRY,
@@ -41,6 +44,7 @@ from roadworthy.domain.journal import (
     Refused,
     counted,
     key_in,
+    text_of,
     usage_of,
 )
 from roadworthy.domain.keepable import check_keepable
@@ -73,6 +77,7 @@ class Attempt:
         lease: Lease,
         append: Append,
         publisher: EventPublisher,
+        abandoned: Abandoned,
     ) -> None:
         task = claimed.task
         self.claimed = claimed
@@ -80,13 +85,20 @@ class Attempt:
         self.service = service
         self.limits = task.limits
         self.lease = lease
-        self.interruption: TaskInterruption | None = None
+        self.interruption: RoadworthyError | None = None
+        self.progress = Progress(task.limits.step_seconds)
+        self.abandoned = abandoned
+        self.is_loaded = task.journal_length == 0
+        self.over = False
+        """What the agent still does from then on, left behind as it may be, comes to nothing."""
+        self.journal_check = JournalCheck(task, service.version)
         self.steps = 0
         self.usage = Usage()
         """Of this generation: what the limits are compared with."""
         self._spent_before = Usage()
         self.recorded = 0
-        self._last_pieces: list[list[str]] = []
+        self.partial_text = ""
+        """The best so far: of the last model call that said anything, finished or not."""
         self.position = Position(task.journal_length, len(task.changes))
         self._append = append
         self._publisher = publisher
@@ -106,17 +118,37 @@ class Attempt:
 
     async def await_lease(self) -> None:
         """Wait while the lease is in doubt; what interrupts the attempt is raised only there."""
-        while self.lease.remaining <= 0:
-            if self.interruption is not None:
-                raise self.interruption
-            await asyncio.sleep(_LEASE_CHECK_SECONDS)
+        if self.over:
+            raise self.interruption or Fenced()
+        if self.lease.remaining > 0:
+            return
+        with self.progress.ours():
+            while self.lease.remaining <= 0:
+                if self.interruption is not None:
+                    raise self.interruption
+                await asyncio.sleep(_LEASE_CHECK_SECONDS)
 
     def check_limits(self) -> None:
         """LimitReached when the next model call would be one too many, or the money is gone."""
         if self.steps > self.limits.steps:
-            raise LimitReached(f"the task used up its {self.limits.steps} steps")
+            raise LimitReached(
+                f"the task used up its {self.limits.steps} steps; raise limits.steps if its work takes more"
+            )
         if self.limits.cost and self.usage.cost >= self.limits.cost:
-            raise LimitReached(f"the task used up its ${self.limits.cost_usd}")
+            raise LimitReached(
+                f"the task used up its ${self.limits.cost_usd}; raise limits.cost_usd if its work costs more"
+            )
+
+    @contextmanager
+    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> Generator[OpenCall]:
+        """While a model or tool call is under way."""
+        with self.progress.call(name, seconds, tool=tool, once=once) as call:
+            try:
+                yield call
+            finally:
+                for thread in call.threads:
+                    if not thread.done() and not thread.cancel():
+                        self.abandoned.leave_thread(thread, name, self.task.id)
 
     # What it did before
 
@@ -125,11 +157,17 @@ class Attempt:
         present = [entry for entry in entries if entry.generation == self.task.generation]
         self._entries = {entry.name: entry for entry in present}
         self._spent_before = usage_of(entry for entry in entries if entry.generation < self.task.generation)
+        for entry in present:
+            self._count(entry.kind, entry.detail)
+        self.is_loaded = True
         if entries:
             self.position = Position(entries[-1].sequence + 1, self.position.changes)
 
     def replayed(self, name: str) -> JournalEntry | None:
-        return self._entries.get(name)
+        entry = self._entries.get(name)
+        if entry is not None:
+            self.journal_check.came_to(entry)
+        return entry
 
     def entries(self) -> list[JournalEntry]:
         """Everything that is in the journal of this generation, in order."""
@@ -145,36 +183,14 @@ class Attempt:
         digest.update(draft.payload)
         self._chain ^= int.from_bytes(digest.digest())
 
-    def check_replay(self, entry: JournalEntry, name: str, expected: str) -> None:
-        """JournalMismatch unless the entry was written by code that did the same up to here."""
-        if entry.detail.get(name) != expected:
-            raise JournalMismatch(
-                f"the journal's entry {entry.key} was made by other code than version "
-                f"{self.service.version!r} has now; give changed code a new version, and cancel this task "
-                "or run it on the old code"
-            )
-
-    def count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
-        """Add a finished call to the usage."""
+    def _count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
         self.usage = counted(self.usage, kind, detail)
-        self._last_pieces = detail.get("pieces") or self._last_pieces
-
-    def recount(self) -> None:
-        """Count again from the whole journal, also what this attempt did not come to replay."""
-        self.usage = Usage()
-        for entry in self.entries():
-            if entry.kind in (EntryKind.MODEL, EntryKind.TOOL):
-                self.count(entry.kind, entry.detail)
+        self.partial_text = text_of(detail) or self.partial_text
 
     @property
     def whole_usage(self) -> Usage:
         """Of all generations: what the task costs."""
         return self._spent_before + self.usage
-
-    @property
-    def partial_text(self) -> str:
-        """The best text so far: of the last model call that said anything, finished or not."""
-        return "".join(text for kind, text in self._last_pieces if kind == EventKind.TEXT)
 
     # What it does now
 
@@ -192,8 +208,12 @@ class Attempt:
             raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
         drafts, self._unwritten = [*self._unwritten, draft], []
         fence = self.claimed.fence
-        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d)) for d in drafts]
-        sequences = await asyncio.gather(*(self._commit(write) for write in writes))
+        # Before it is committed: whatever becomes of the entry, the call was made and is paid for.
+        self._count(draft.kind, draft.detail)
+        usage = self.whole_usage
+        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage) for d in drafts]
+        with self.progress.ours():
+            sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
 
@@ -203,6 +223,8 @@ class Attempt:
     async def _commit(self, write: EntryWrite) -> int:
         pause = 0.05
         while True:
+            if self.over:
+                raise self.interruption or Fenced()
             try:
                 outcome = await self._append(write)
             except StoreUnavailable:
@@ -249,7 +271,7 @@ class Attempt:
     def close_text(self, stream: TextStream) -> None:
         if self._text is stream:
             self._text = None
-            self._last_pieces = stream.pieces or self._last_pieces
+            self.partial_text = text_of({"pieces": stream.pieces}) or self.partial_text
 
     def publish_text(self, place: Place, kind: EventKind, text: str) -> None:
         again = place.place == 0 and (place.attempt, place.try_) != (1, FIRST_TRY)
@@ -281,7 +303,7 @@ class TextStream:
         self._pieces: list[tuple[EventKind, list[str]]] = []
 
     def __call__(self, kind: EventKind, text: str) -> None:
-        if not text:
+        if not text or self._attempt.over:
             return
         if self.live:
             self._attempt.publish_text(self.place, kind, text)

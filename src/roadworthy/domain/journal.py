@@ -27,6 +27,15 @@ def key_in(generation: int, name: str) -> str:
     return f"{generation}/{name}" if generation else name
 
 
+def generation_of(key: str) -> int:
+    return int(key.partition("/")[0]) if key[:1].isdigit() else 0
+
+
+def text_of(detail: Mapping[str, Any]) -> str:
+    """What the model said to the reader in a model entry."""
+    return "".join(text for kind, text in detail.get("pieces", ()) if kind == "text")
+
+
 @dataclass(frozen=True, slots=True)
 class EntryWrite:
     """An entry on its way into the journal."""
@@ -39,6 +48,8 @@ class EntryWrite:
     """What the framework needs to replay it."""
     detail: bytes
     """JSON object for people and event streams; its fields are listed in `domain/event.py`."""
+    usage: Usage | None = None
+    """What the task has used with this entry, kept on the task: whoever ends it need not read the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class JournalEntry:
 
     @property
     def generation(self) -> int:
-        return int(self.key.partition("/")[0]) if self.key[:1].isdigit() else 0
+        return generation_of(self.key)
 
     @property
     def name(self) -> str:

@@ -28,6 +28,11 @@ class Lease:
         self._until = float("-inf")
 
     @property
+    def is_lost(self) -> bool:
+        """For good: somebody else has ended it."""
+        return self._until == float("-inf")
+
+    @property
     def remaining(self) -> float:
         return self._until - self.now()
 

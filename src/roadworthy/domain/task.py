@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -210,7 +210,8 @@ class Settlement:
     reason: str | None = None
     output: bytes | None = None
     error: bytes | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage | None = None
+    """None leaves what is known of it."""
     turn: Turn | None = None
     run_after_seconds: float = 0
     """For a task that goes back to `queued`: when it may be claimed again."""

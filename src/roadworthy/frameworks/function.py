@@ -6,6 +6,8 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -67,7 +69,7 @@ class TaskContext:
             payload = _encoded(reply, f"the reply of the model {name!r}")
             return ModelReply(payload, name, text_in(reply), calls_in(reply), usage, price(name, usage))
 
-        payload = await self._gate.model(do)
+        payload = await self._gate.model(name, do)
         return fresh[0] if fresh else orjson.loads(payload)
 
     async def tool(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
@@ -86,7 +88,8 @@ class TaskContext:
                 if inspect.iscoroutinefunction(function):
                     result = await function(**arguments)
                 else:
-                    result = await asyncio.to_thread(function, **arguments)
+                    work = partial(copy_context().run, partial(function, **arguments))
+                    result = await asyncio.get_running_loop().run_in_executor(self._gate.threads, work)
             except Exception as error:
                 if (failed := tool_failure(error, name)) is None:
                     raise

@@ -59,4 +59,5 @@ class MemoryJournal:
         )
         row.journal.append(committed)
         row.failures = 0
+        row.usage = entry.usage or row.usage
         return Appended(committed.sequence)

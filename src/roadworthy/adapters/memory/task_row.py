@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import orjson
+
 from roadworthy.domain.event import changed_number
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.journal import JournalEntry
+from roadworthy.domain.journal import JournalEntry, text_of
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import (
     LIFE_ENDS,
@@ -72,6 +74,14 @@ class TaskRow:
     def holds(self, fence: Fence) -> bool:
         """Whether the fence is that of the last claim and the task was not taken away since."""
         return self.attempt == fence.attempt and self.claim_token == fence.claim_token
+
+    def keep_partial_output(self) -> None:
+        """The last text of its journal becomes the answer of a task that no worker ends."""
+        if self.output is None:
+            for entry in reversed(self.journal):
+                if entry.generation == self.generation and (text := text_of(entry.detail)):
+                    self.output = orjson.dumps(text)
+                    return
 
     def change(self, status: TaskStatus, reason: str | None, at: float) -> None:
         """IllegalTransition if the task cannot become that. Only by `MemoryDatabase`, which keeps an index."""

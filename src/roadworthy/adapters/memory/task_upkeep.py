@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.event import MAX_ATTEMPTS
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.task import Task, TaskStatus
 
@@ -49,11 +50,15 @@ class MemoryTaskUpkeep:
             suspects = together.get(row.new.id, [row])
             database.end_lease(row.worker_id)
             row.failures += 1
+            row.running_seconds += database.seconds_of_lost_attempt(row)
             row.claim_token = None
             if row.cancel_requested:
+                row.keep_partial_output()
                 database.change(row, TaskStatus.CANCELLED, "cancelled")
             elif (row.failures > max_retries and len(suspects) == 1) or row.attempt >= MAX_ATTEMPTS:
-                reason = f"failed {row.failures} times without progress; last: its worker was lost"
+                advice = FailureClass.LEASE_LOST.treatment.advice
+                reason = f"failed {row.failures} times without progress; last: its worker was lost; {advice}"
+                row.keep_partial_output()
                 row.error = _error("lease_lost", reason)
                 database.change(row, TaskStatus.DEAD, reason)
             else:
@@ -81,8 +86,8 @@ class MemoryTaskUpkeep:
         candidates = database.with_status(TaskStatus.BLOCKED, TaskStatus.QUEUED, TaskStatus.WAITING)
         changed: list[TaskRow] = []
         for row in [row for row in candidates if now - row.waits_since >= _seconds_to_wait(row)][:limit]:
-            waited_for = "a decision" if row.status is TaskStatus.WAITING else "a worker"
-            reason = f"it waited longer than {_seconds_to_wait(row):g} seconds for {waited_for}"
+            reason = f"it waited longer than {_seconds_to_wait(row):g} seconds for {_WAITED_FOR[row.status]}"
+            row.keep_partial_output()
             row.error = _error("expired", reason)
             database.change(row, TaskStatus.EXPIRED, reason)
             changed.append(row)
@@ -100,6 +105,13 @@ def _lost_together(lost: Sequence[TaskRow]) -> dict[TaskId, list[TaskRow]]:
     suspects = [row for row in lost if row.failures and not row.cancel_requested]
     suspects.sort(key=lambda row: (row.failures, row.new.id))
     return {row.new.id: [each for each in suspects if each.worker_id == row.worker_id] for row in suspects}
+
+
+_WAITED_FOR = {
+    TaskStatus.WAITING: "a decision; look what became of the call that it waited for, and send it again",
+    TaskStatus.BLOCKED: "its turn in the session; send it again once the session is free",
+    TaskStatus.QUEUED: "a worker; see that workers of its version run and have free slots",
+}
 
 
 def _seconds_to_wait(row: TaskRow) -> float:

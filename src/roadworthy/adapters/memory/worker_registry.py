@@ -45,6 +45,8 @@ class MemoryWorkerRegistry:
 
     async def deregister(self, worker_id: UUID) -> None:
         def deregister() -> None:
+            if worker := self._database.workers.get(worker_id):
+                worker.last_seen = self._database.now()
             self._database.end_lease(worker_id)
 
         await self._database.run("worker_registry.deregister", deregister)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from roadworthy.adapters.postgres import rows
 from roadworthy.adapters.postgres.failures import NotAccepted, translated
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
@@ -68,6 +69,7 @@ class PostgresJournal:
             [entry.payload for entry in entries],
             [entry.detail for entry in entries],
             MAX_ENTRIES,
+            [entry.usage and rows.json_text(entry.usage) for entry in entries],
         )
         sequences: dict[_Place, int | None] = {(row[0], row[1], row[2]): row[3] for row in written}
         missing = [entry for entry in entries if _place(entry) not in sequences]

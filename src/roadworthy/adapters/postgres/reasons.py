@@ -2,13 +2,27 @@
 
 from typing import Final
 
+from roadworthy.domain.failure_class import FailureClass
+
 CANCELLED: Final = "cancelled"
 INTERRUPTED: Final = "another message interrupted it"
 LEASE_LOST: Final = "its worker was lost"
-LEASE_LOST_TOO_OFTEN: Final = "failed %s times without progress; last: its worker was lost"
+LEASE_LOST_TOO_OFTEN: Final = (
+    f"failed %s times without progress; last: its worker was lost; {FailureClass.LEASE_LOST.treatment.advice}"
+)
 TOO_MANY_ATTEMPTS: Final = "it was started too often"
-NO_WORKER: Final = "it waited longer than %s seconds for a worker"
-NO_DECISION: Final = "it waited longer than %s seconds for a decision"
+NO_WORKER: Final = (
+    "it waited longer than %s seconds for a worker; see that workers of its version run and have free slots, "
+    "or raise limits.queue_seconds"
+)
+NO_TURN: Final = (
+    "it waited longer than %s seconds for its turn in the session; send it again once the session is free, "
+    "or raise limits.queue_seconds"
+)
+NO_DECISION: Final = (
+    "it waited longer than %s seconds for a decision; look what became of the call that it waited for, and send it "
+    "again, or raise limits.waiting_seconds"
+)
 CONTINUED: Final = "continued by version "
 MOVED: Final = "moved from version %s to version %s by %s"
 SERVED_AGAIN: Final = "a worker of its version has started; the task is tried there once more"

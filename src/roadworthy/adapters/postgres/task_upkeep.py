@@ -11,6 +11,7 @@ from uuid import UUID
 
 from roadworthy.adapters.postgres import reasons, rows
 from roadworthy.adapters.postgres.failures import translated
+from roadworthy.adapters.postgres.partial_output import PartialOutput
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.adapters.postgres.rows import Row
@@ -27,6 +28,7 @@ class PostgresTaskUpkeep:
         self._pool = pool
         self._queries = load_queries("task_upkeep")
         self._wall = SessionWall()
+        self._partial_output = PartialOutput()
 
     @translated
     async def rescue_expired_leases(self, max_retries: int, limit: int, apart_seconds: float = 30) -> Sequence[Task]:
@@ -65,6 +67,7 @@ class PostgresTaskUpkeep:
             "expire_tasks",
             reasons.NO_DECISION,
             reasons.NO_WORKER,
+            reasons.NO_TURN,
         )
 
     @translated
@@ -79,6 +82,7 @@ class PostgresTaskUpkeep:
             locked = await self._wall.lock_unlocked(transaction, (row[1] for row in candidates))
             ids: list[UUID] = [row[0] for row in candidates if row[1] in locked]
             changed = [rows.task(row) for row in await transaction.fetch(self._queries[query], ids, *values)]
+            changed = await self._partial_output.keep(transaction, changed)
             left = sessions_of(task for task in changed if task.status not in OCCUPYING)
             released = await self._wall.release_next(transaction, left, changed)
         return [*changed, *released]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,8 +17,10 @@ from roadworthy.domain.task import Task, Turn
 class Gate:
     """Model and tool calls of one attempt; each is in the journal before its result is given out."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, threads: Executor) -> None:
         self._attempt = attempt
+        self.threads = threads
+        """For what an agent runs in threads: the only ones whose calls can be told when they never come back."""
         self.tools = ToolCalls(attempt)
 
     @property
@@ -29,8 +32,8 @@ class Gate:
         """How many model calls were made so far."""
         return self._attempt.steps
 
-    async def model(self, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
-        return await call_model(self._attempt, do)
+    async def model(self, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
+        return await call_model(self._attempt, name, do)
 
     async def tool(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
         return await self.tools.call(call, do)

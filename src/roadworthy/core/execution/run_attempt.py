@@ -14,16 +14,21 @@ import structlog
 
 from roadworthy.core.attempt import Append, Attempt, Draft
 from roadworthy.core.committed_together import CommittedTogether
+from roadworthy.core.execution.abandoned import Abandoned
+from roadworthy.core.execution.agent_run import AgentRun
 from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     AgentFailed,
-    LeaseLost,
+    InternalError,
     LimitReached,
+    RoadworthyError,
     StoreUnavailable,
     TaskInterruption,
 )
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.journal import EntryKind, JournalEntry
 from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
@@ -32,6 +37,14 @@ from roadworthy.domain.task import Claimed, Settlement, TaskStatus, Turn
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import Settled, SettleRefused
+
+_MENDED_IN_CODE = {
+    FailureClass.TOOL_CALL_FAILED,
+    FailureClass.AGENT_FAILED,
+    FailureClass.MODEL_CALL_FAILED,
+    FailureClass.INTERNAL_ERROR,
+}
+"""Failures whose traceback says more than their reason."""
 
 _WITH_A_TURN = {TaskStatus.PARTIAL, TaskStatus.CANCELLED}
 
@@ -54,6 +67,10 @@ class AttemptPorts:
     settle: CommittedTogether[Settlement, Settled | SettleRefused]
     publisher: EventPublisher
     max_retries: int
+    grace_seconds: float
+    """How long an agent may take to end once it was told to."""
+    abandoned: Abandoned
+    threads: ToolThreads
 
 
 class RunningAttempt:
@@ -63,21 +80,17 @@ class RunningAttempt:
         self._served = served
         self._ports = ports
         self._started = time.monotonic()
-        self._run: asyncio.Task[Finished] | None = None
+        self._run: AgentRun | None = None
         self._claimed = claimed
         self.lease = lease
-        self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher)
-        self.gate = Gate(self.attempt)
+        self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher, ports.abandoned)
+        self.gate = Gate(self.attempt, ports.threads)
 
     def interrupt(self, error: TaskInterruption) -> None:
         """End the attempt now; a `once` call under way runs to its end first, unless the lease is lost."""
         self.ask_to_end(error)
-        if self._run is None:
-            return
-        if isinstance(error, LeaseLost) or not self.gate.tools.once_under_way:
-            self._run.cancel()
-        else:
-            self.gate.tools.when_no_once_runs = self._run.cancel
+        if self._run is not None:
+            self._run.interrupt(error)
 
     def ask_to_end(self, error: TaskInterruption) -> None:
         """End the attempt at its next journal boundary."""
@@ -86,8 +99,6 @@ class RunningAttempt:
     async def execute(self) -> Settled | None:
         """Run the attempt and settle it; None where there was nothing that it may write."""
         end = await self._ended()
-        if isinstance(end, Exception):
-            self.attempt.recount()
         verdict = decide(end, self._facts())
         if verdict is None:
             return None
@@ -97,16 +108,19 @@ class RunningAttempt:
         return outcome if isinstance(outcome, Settled) else None
 
     async def give_up(self, error: Exception) -> Settled | None:
-        """End the task `dead` after an error of our own: nothing else would ever end it while this worker lives."""
-        reason = f"Roadworthy failed at this task ({type(error).__name__}: {foreign_words(error)}); its log says where"
+        """Have the task tried again after an error of our own: while this worker lives, nothing else would."""
+        verdict = decide(_internal(error), self._facts())
+        if verdict is None:
+            return None
         outcome = await self._settle(
             Settlement(
                 fence=self._claimed.fence,
                 session_id=self._claimed.task.session_id,
-                status=TaskStatus.DEAD,
-                reason=reason,
-                error=orjson.dumps({"code": "internal_error", "message": reason}),
-                counts_as_failure=True,
+                status=verdict.status,
+                reason=verdict.reason,
+                error=verdict.error,
+                run_after_seconds=verdict.run_after_seconds,
+                counts_as_failure=verdict.counts_as_failure,
                 running_seconds=time.monotonic() - self._started,
             )
         )
@@ -115,24 +129,19 @@ class RunningAttempt:
     async def _ended(self) -> Finished | Exception:
         limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
         try:
-            start = await self._load()
-            self._run = asyncio.create_task(self._run_agent(start))
-            if self.attempt.interruption is not None:
-                self.interrupt(self.attempt.interruption)
-            return await self._run
+            start = await self._loaded()
+            await self.attempt.permit()
+            self._run = AgentRun(self._run_agent(start), self.attempt, self.gate, self._ports.grace_seconds)
+            return await self._run.finished()
         except asyncio.CancelledError:
-            if self.attempt.interruption is not None:
-                return self.attempt.interruption
             this = asyncio.current_task()
             if this is None or this.cancelling():
                 raise
-            return AgentFailed("the agent cancelled itself")
+            return self.attempt.interruption or AgentFailed("the agent cancelled itself")
         except Exception as error:
             return error
         finally:
             limit.cancel()
-            if self._run is not None and not self._run.done():
-                self._run.cancel()
 
     async def _run_agent(self, start: Start) -> Finished:
         try:
@@ -145,6 +154,14 @@ class RunningAttempt:
         await self.attempt.journal_check.nothing_left_out()
         check_keepable("the agent's answer", finished.output)
         return finished
+
+    async def _loaded(self) -> Start:
+        try:
+            return await self._load()
+        except RoadworthyError:
+            raise
+        except Exception as error:
+            raise _internal(error) from error
 
     async def _load(self) -> Start:
         claimed, task = self._claimed, self._claimed.task
@@ -176,7 +193,8 @@ class RunningAttempt:
     async def _stored(self, read: Any) -> Any:
         pause = 0.05
         while True:
-            await self.attempt.permit()
+            # Also where the attempt must end: what it has done so far belongs to that end.
+            await self.attempt.await_lease()
             try:
                 return await read()
             except StoreUnavailable:
@@ -185,14 +203,13 @@ class RunningAttempt:
 
     async def _settle(self, settlement: Settlement) -> Settled | SettleRefused | None:
         pause = 0.05
-        give_up = time.monotonic() + 10 * self.lease.seconds
-        while time.monotonic() < give_up:
+        # For as long as it may still be ours: while this worker lives, nothing else would ever end the task.
+        while not self.lease.is_lost:
             try:
                 return await self._ports.settle(settlement)
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)
-        log.error("settlement_given_up", task_id=str(self._claimed.task.id))
         return None
 
     def _settlement(self, verdict: Verdict) -> Settlement:
@@ -206,7 +223,7 @@ class RunningAttempt:
             reason=verdict.reason,
             output=verdict.output,
             error=verdict.error,
-            usage=self.attempt.whole_usage,
+            usage=self.attempt.whole_usage if self.attempt.is_loaded else None,
             turn=turn,
             run_after_seconds=verdict.run_after_seconds,
             counts_as_failure=verdict.counts_as_failure,
@@ -229,11 +246,17 @@ class RunningAttempt:
 
     def _out_of_time(self) -> None:
         seconds = self._claimed.task.limits.total_seconds
-        self.interrupt(LimitReached(f"the task used up its {seconds:g} s of running time"))
+        self.interrupt(
+            LimitReached(
+                f"the task used up its {seconds:g} s of running time; raise limits.total_seconds if its work takes "
+                "that long"
+            )
+        )
 
     def _log_end(self, end: Exception, verdict: Verdict) -> None:
         task = self._claimed.task
         expected = verdict.status is not TaskStatus.DEAD
+        mended_in_code = not isinstance(end, RoadworthyError) or end.code in _MENDED_IN_CODE
         (log.info if expected else log.error)(
             "attempt_ended",
             task_id=str(task.id),
@@ -246,5 +269,15 @@ class RunningAttempt:
             error=type(end).__name__,
             reason=verdict.reason,
             retry_seconds=round(verdict.run_after_seconds, 1) or None,
-            exc_info=None if expected else end,
+            exc_info=end if mended_in_code else None,
         )
+
+
+def _internal(error: Exception) -> RoadworthyError:
+    if isinstance(error, RoadworthyError):
+        return error
+    failed = InternalError(
+        f"Roadworthy failed at this task ({type(error).__name__}: {foreign_words(error)}); the worker's log says where"
+    )
+    failed.__cause__ = error
+    return failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ import structlog
 
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
+from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry, RunBeside, in_a_thread
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     BrokerUnavailable,
     CancelRequested,
@@ -58,6 +61,8 @@ class WorkerSettings:
     lease_seconds: float = 30
     drain_seconds: float = 60
     max_retries: int = 3
+    grace_seconds: float = 5
+    """How long an agent may take to end once it was told to; then the worker goes on without it."""
 
 
 class Worker:
@@ -73,13 +78,24 @@ class Worker:
         self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
         self._slot_free = asyncio.Event()
         self._claim_in_doubt = False
+        self._look_again_at = time.monotonic() + settings.lease_seconds
         self._draining = asyncio.Event()
         self._publisher = EventPublisher(ports.event_log)
         self._append = CommittedTogether(ports.journal.append)
         self._settle = CommittedTogether(ports.tasks.settle)
         self._announcer = Announcer(ports.queue, self._publisher, ports.cancel_signals)
+        self.abandoned = Abandoned()
+        self._threads = ToolThreads()
         self._attempt_ports = AttemptPorts(
-            ports.journal, ports.sessions, self._append, self._settle, self._publisher, settings.max_retries
+            ports.journal,
+            ports.sessions,
+            self._append,
+            self._settle,
+            self._publisher,
+            settings.max_retries,
+            settings.grace_seconds,
+            self.abandoned,
+            self._threads,
         )
         self._heartbeat = Heartbeat(
             ports.open_registry,
@@ -138,6 +154,7 @@ class Worker:
             await asyncio.gather(signals, return_exceptions=True)
             await self._heartbeat.stop()
             self.watchdog.stop()
+            self._threads.close()
             log.info("worker_stopped")
 
     # Claiming
@@ -154,13 +171,16 @@ class Worker:
         worker, lease = self._heartbeat.present
         tasks = self._ports.tasks
         try:
-            # An answer that got lost would leave its tasks with a worker that does not know of them, for as long as
-            # it lives.
-            if self._claim_in_doubt:
+            # A claim whose answer was lost, or that arrived after it was given up, leaves its tasks with a worker that
+            # does not know of them, for as long as it lives.
+            if self._claim_in_doubt or time.monotonic() >= self._look_again_at:
                 claimed = await tasks.claimed_by(worker.id, list(self._running))
-            else:
-                self._claim_in_doubt = True
-                claimed = await tasks.claim(worker.id, self._lanes, limit)
+                self._claim_in_doubt = False
+                self._look_again_at = time.monotonic() + self._settings.lease_seconds
+                if claimed:
+                    return [(one, lease) for one in claimed]
+            self._claim_in_doubt = True
+            claimed = await tasks.claim(worker.id, self._lanes, limit)
             self._claim_in_doubt = False
         except StoreUnavailable as error:
             log.warning("claim_failed", reason=error.message)

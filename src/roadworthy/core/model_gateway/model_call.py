@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roadworthy.core.attempt import Attempt, Draft, TextStream
+from roadworthy.core.execution.progress import OpenCall
 from roadworthy.domain.errors import ModelCallFailed
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.failure_class import FailureClass
@@ -32,7 +33,7 @@ class ModelReply:
     cost: MicroDollars = 0
 
 
-async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
+async def call_model(attempt: Attempt, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
     """The reply's payload, once it is in the journal.
 
     `do` calls the provider and passes on text as it comes. Raises ModelCallFailed when the provider fails or is
@@ -44,7 +45,6 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
         attempt.journal_check.same(entry, "chain", chain)
         # Calls that were made at the same time saw the same chain: all of them start before the first one is linked.
         await asyncio.sleep(0)
-        attempt.count(entry.kind, entry.detail)
         attempt.link(entry)
         return entry.payload
     await attempt.journal_check.nothing_left_out()
@@ -53,7 +53,8 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
     started = time.monotonic()
     stream = attempt.open_text()
     try:
-        reply = await _within(attempt.limits.step_seconds, do(stream))
+        with attempt.call(f"the model {name!r}", attempt.limits.step_seconds) as call:
+            reply = await _within(call, do(stream))
         if reply.text and not stream.pieces:
             stream(EventKind.TEXT, reply.text)
         detail: dict[str, Any] = {
@@ -73,18 +74,17 @@ async def call_model(attempt: Attempt, do: Callable[[TextStream], Awaitable[Mode
         await attempt.record(draft)
     finally:
         attempt.close_text(stream)
-    attempt.count(EntryKind.MODEL, detail)
     attempt.link(draft)
     return reply.payload
 
 
-async def _within(seconds: float, reply: Awaitable[ModelReply]) -> ModelReply:
-    limit = asyncio.timeout(seconds)
+async def _within(call: OpenCall, reply: Awaitable[ModelReply]) -> ModelReply:
+    limit = asyncio.timeout(call.seconds)
     try:
         async with limit:
             return await reply
     except TimeoutError as error:
         if not limit.expired():
             raise
-        message = f"the model did not finish within {seconds:g} s"
+        message = f"{call.name} did not finish within {call.seconds:g} s"
         raise ModelCallFailed(message, FailureClass.MODEL_TIMED_OUT) from error

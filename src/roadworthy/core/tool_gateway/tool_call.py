@@ -75,7 +75,6 @@ class ToolCalls:
         digest = blake2b(call.name.encode() + b"\0" + call.arguments, digest_size=12).hexdigest()
         if entry := attempt.replayed(f"t{suffix}"):
             attempt.journal_check.same(entry, "digest", digest)
-            attempt.count(entry.kind, entry.detail)
             attempt.link(entry)
             return entry.payload
         if attempt.replayed(f"s{suffix}"):
@@ -126,7 +125,6 @@ class ToolCalls:
             self.once_under_way -= once
             if once and not self.once_under_way:
                 self.when_no_once_runs()
-        attempt.count(EntryKind.TOOL, detail)
         attempt.link(draft)
         return reply.payload
 
@@ -137,11 +135,13 @@ class ToolCalls:
         self.running[this] = call.name
         try:
             for failures in range(policy.retries + 1):
-                self._attempt.lease.check()
+                # In doubt it waits: an attempt that ended here would leave its task with a worker that may live on.
+                await self._attempt.await_lease()
                 limit = asyncio.timeout(policy.seconds)
                 try:
-                    async with limit:
-                        return await do()
+                    with self._attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once):
+                        async with limit:
+                            return await do()
                 except TaskInterruption:
                     raise
                 except AttemptFailed as raised:

@@ -52,7 +52,7 @@ class GateCapability(AbstractCapability[Any]):
             fresh.append(response)
             return _reply(response)
 
-        payload = await self._gate.model(do)
+        payload = await self._gate.model(request_context.model.model_name, do)
         return fresh[0] if fresh else RESPONSE.validate_json(payload)
 
     async def wrap_tool_execute(

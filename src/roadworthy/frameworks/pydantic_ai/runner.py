@@ -55,15 +55,16 @@ class PydanticAIRunner:
 
     async def run(self, gate: Gate, start: Start) -> Finished:
         try:
-            result = await self._agent.run(
-                start.input,
-                run_id=str(gate.task.id),
-                conversation_id=str(gate.task.session_id),
-                message_history=[message for turn in start.history for message in _messages(turn)],
-                model=self._model,
-                usage_limits=_NO_LIMIT,
-                capabilities=[GateCapability(gate)],
-            )
+            with AbstractAgent.using_thread_executor(gate.threads):
+                result = await self._agent.run(
+                    start.input,
+                    run_id=str(gate.task.id),
+                    conversation_id=str(gate.task.session_id),
+                    message_history=[message for turn in start.history for message in _messages(turn)],
+                    model=self._model,
+                    usage_limits=_NO_LIMIT,
+                    capabilities=[GateCapability(gate)],
+                )
         except Exception as error:
             if (failed := run_failure(error)) is None:
                 raise

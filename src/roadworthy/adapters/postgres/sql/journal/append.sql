@@ -3,8 +3,8 @@
 -- there, and none beyond a full journal.
 with given as materialized (
     select * from unnest(
-        $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bytea[]
-    ) with ordinality as given (task_id, attempt, claim_token, key, kind, payload, detail, position)
+        $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $9::jsonb[]
+    ) with ordinality as given (task_id, attempt, claim_token, key, kind, payload, detail, usage, position)
 ), held as materialized (
     select id, status, attempt, claim_token, journal_length from tasks
     where id = any($1)
@@ -25,8 +25,12 @@ with given as materialized (
     on conflict (task_id, key) do nothing
     returning task_id, attempt, key, sequence
 ), grown as (
-    update tasks t set journal_length = w.length, failures = 0
-    from (select task_id, max(sequence) + 1 as length from written group by task_id) w
+    update tasks t set journal_length = w.length, failures = 0, usage = coalesce(w.usage, t.usage)
+    from (
+        select task_id, max(sequence) + 1 as length, (array_agg(usage order by sequence desc))[1] as usage
+        from written join numbered using (task_id, sequence)
+        group by task_id
+    ) w
     where t.id = w.task_id
 )
 select task_id, attempt, key, sequence from written

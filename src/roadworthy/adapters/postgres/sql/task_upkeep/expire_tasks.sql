@@ -2,8 +2,9 @@
 with held as materialized (
     select
         id,
-        case
-            when status = 'waiting' then format($2::text, limits ->> 'waiting_seconds')
+        case status
+            when 'waiting' then format($2::text, limits ->> 'waiting_seconds')
+            when 'blocked' then format($4::text, limits ->> 'queue_seconds')
             else format($3::text, limits ->> 'queue_seconds')
         end as why
     from tasks

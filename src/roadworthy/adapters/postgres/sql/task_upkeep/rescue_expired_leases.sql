@@ -8,7 +8,19 @@ with lost_workers as materialized (
 ), ended as (
     update workers set lease_expires_at = '-infinity' where id = any(array(select id from lost_workers))
 ), held as materialized (
-    select id, worker_id, cancel_requested_at, failures, attempt from tasks t
+    -- It ran from its claim, which is its last change of status, to its worker's last sign of life.
+    select
+        id,
+        worker_id,
+        cancel_requested_at,
+        failures,
+        attempt,
+        greatest(
+            extract(epoch from (select last_seen from workers w where w.id = t.worker_id))::double precision
+                - (changes -> -1 ->> 3)::double precision,
+            0
+        ) as ran_seconds
+    from tasks t
     where id = any($1) and status = 'running'
         and (
             worker_id = any(array(select id from lost_workers))
@@ -29,6 +41,7 @@ with lost_workers as materialized (
     select
         h.id,
         h.failures + 1 as failures,
+        h.ran_seconds,
         coalesce(s.place > (s.together + 1) / 2, false) as waits,
         case
             when h.cancel_requested_at is not null then 'cancelled'
@@ -42,6 +55,7 @@ with lost_workers as materialized (
         id,
         final,
         failures,
+        ran_seconds,
         waits and final = 'queued' as waits,
         case final
             when 'cancelled' then $4::text
@@ -59,6 +73,7 @@ update tasks t set
     end,
     changes = with_change(t.changes, t.journal_length, t.attempt, e.final, e.why),
     failures = e.failures,
+    running_seconds = t.running_seconds + e.ran_seconds,
     claim_token = null,
     worker_id = null,
     ready = not e.waits,

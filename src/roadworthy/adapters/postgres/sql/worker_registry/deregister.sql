@@ -1,1 +1,1 @@
-update workers set lease_expires_at = '-infinity' where id = $1
+update workers set last_seen = clock_timestamp(), lease_expires_at = '-infinity' where id = $1
