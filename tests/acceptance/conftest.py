@@ -20,13 +20,6 @@ from .servers import Servers
 from .supervision import SMALL, Supervision
 
 
-@pytest.fixture(scope="session")
-def launcher() -> Iterator[Launcher]:
-    launcher = Launcher()
-    yield launcher
-    launcher.close()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def few_certificates(tmp_path_factory: pytest.TempPathFactory) -> None:
     """All of them take each process a tenth of a second to load and are of no use on plain HTTP."""
@@ -34,13 +27,6 @@ def few_certificates(tmp_path_factory: pytest.TempPathFactory) -> None:
     file = tmp_path_factory.mktemp("certificates") / "one.pem"
     file.write_text(first + end)
     processes.PASSED_ON["SSL_CERT_FILE"] = str(file)
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    servers = Servers()
-    yield servers
-    servers.close()
 
 
 @pytest.fixture(autouse=True)

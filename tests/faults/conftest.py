@@ -10,10 +10,8 @@ from acceptance.conftest import (  # noqa: F401
     bare_deployment,
     few_certificates,
     folder,
-    launcher,
     no_process_is_left,
     provider,
-    servers,
 )
 from acceptance.deployment import Deployment
 from faults.report import Report
