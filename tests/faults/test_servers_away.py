@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faults.trial import TAKEOVER_SECONDS, Trial
+from faults.trial import LEASE_SECONDS, TAKEOVER_SECONDS, Trial
 
 long = pytest.mark.long
 
@@ -31,8 +31,11 @@ async def test_valkey_restarted(trial: Trial) -> None:
 
 
 async def test_postgres_away_for_longer_than_a_lease(trial: Trial) -> None:
-    """Nobody could renew a lease and nobody is to blame: every worker keeps its tasks, and no call is made again."""
-    await trial.start()
+    """Nobody could renew a lease and nobody is to blame: every worker keeps its tasks, and no call is made again.
+    Not even if upkeep finds its way back first."""
+    proxy, url = await trial.proxied_database()
+    await trial.start(workers=0)
+    await trial.deployment.start_workers(2, database_url=url)
     await trial.begin()
     affected = await trial.running()
     await trial.deployment.servers.take_away("postgres")
@@ -42,7 +45,10 @@ async def test_postgres_away_for_longer_than_a_lease(trial: Trial) -> None:
             lambda worker=worker: [e for e in worker.logged("heartbeat_failed") if e["lease_remaining"] < 0],
             "its lease runs out",
         )
+    proxy.cut()
     await trial.deployment.servers.bring_back("postgres")
+    await trial.time_goes_by(LEASE_SECONDS / 2)
+    proxy.heal()
     trial.over()
     await trial.until_tasks_end(10)
     evidence = await trial.judge(within=TAKEOVER_SECONDS)

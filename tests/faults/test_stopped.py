@@ -27,7 +27,7 @@ async def test_worker_stopped_past_its_lease(trial: Trial) -> None:
 @pytest.mark.long
 async def test_workers_stopped_in_turn(trial: Trial) -> None:
     """Each is a zombie while the other one has its tasks, which is stopped next."""
-    await trial.start()
+    await trial.start(max_retries="20")
     await trial.begin()
     for _ in range(3):
         for victim in trial.deployment.workers:
