@@ -98,6 +98,7 @@ async def test_a_lane_that_may_not_be_polled_is_named_and_leaves_the_others_alon
     user.allow(**{**dict.fromkeys(ACTIONS, ALL), "ReceiveMessage": "test__support_v1"})
     queue = await open_work_queue(URL)
     with capture_logs() as logs:
+        assert not await queue.wait([LANE, OTHER], 0.5)
         for _ in range(3):
             await queue.post([LANE, OTHER])
             assert await queue.wait([LANE, OTHER], 5)

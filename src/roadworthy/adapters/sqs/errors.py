@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -58,10 +60,17 @@ def translated(where: str) -> Generator[None]:
     except CredentialsNotRenewed as error:
         raise BrokerUnavailable(f"SQS can't be used: {error}. Tasks are safe in the store.") from error
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError and ssl.SSLError among them
-        late = isinstance(error, TimeoutError)
-        reason = "no answer in time" if late else str(error) or type(error).__name__
         raise BrokerUnavailable(
-            f"SQS at {where} is away ({reason}). Tasks are safe in the store and go on more slowly."
+            f"SQS at {where} is away ({_reason(error)}). Tasks are safe in the store and go on more slowly."
         ) from error
     except (LookupError, TypeError, ValueError) as error:
         raise BrokerUnavailable(f"SQS at {where} answers what can't be read: {error!r}.") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, OSError) and (number := cause.errno or 0) in errno.errorcode:
+        return os.strerror(number)  # asyncio's own text is about its call
+    return str(cause) or type(cause).__name__

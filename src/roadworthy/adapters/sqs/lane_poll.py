@@ -9,11 +9,11 @@ from contextvars import Context
 
 import structlog
 
-from roadworthy.adapters.sqs.lane_queue import MOST_AT_ONCE, LaneQueue
+from roadworthy.adapters.sqs.lane_queue import LONG_POLL_SECONDS, MOST_AT_ONCE, LaneQueue
 from roadworthy.adapters.sqs.tickets import Ticket, Tickets
 from roadworthy.domain.errors import BrokerUnavailable
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
 """Seconds between polls that fail."""
 LATE_MILLISECONDS = 1000
 """A ticket that lay about for so long is not the only one."""
@@ -64,7 +64,9 @@ class LanePoll:
         try:
             while waiting := self._tickets.waiting(self.queue.lane):
                 # One for each who waits leaves the others to other workers; old ones are taken by the dozen.
-                tickets = await self.queue.receive(MOST_AT_ONCE if self._behind else waiting)
+                most = MOST_AT_ONCE if self._behind else waiting
+                # After a failure the question is whether it works, and a long poll would take its time to say so.
+                tickets = await self.queue.receive(most, 0 if self._failure else LONG_POLL_SECONDS)
                 self._behind = any(ticket.received - ticket.sent > LATE_MILLISECONDS for ticket in tickets)
                 self._worked()
                 self._came(tickets)

@@ -37,14 +37,14 @@ class LaneQueue:
         with translated(self._service.where):
             await self._call("SendMessage", MessageBody=self.lane)
 
-    async def receive(self, most: int) -> list[Ticket]:
-        """As many at most, waiting for the first of them."""
+    async def receive(self, most: int, seconds: int) -> list[Ticket]:
+        """As many at most, waiting so long for the first of them."""
         with translated(self._service.where):
             answer = await self._call(
                 "ReceiveMessage",
-                LONG_POLL_SECONDS + CALL_SECONDS,
+                seconds + CALL_SECONDS,
                 MaxNumberOfMessages=min(most, MOST_AT_ONCE),
-                WaitTimeSeconds=LONG_POLL_SECONDS,
+                WaitTimeSeconds=seconds,
                 VisibilityTimeout=INVISIBLE_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateFirstReceiveTimestamp"],
             )
