@@ -28,7 +28,7 @@ async def test_tasks_of_a_crashed_worker_go_on_at_once_and_not_after_its_lease(s
     seconds = time.monotonic() - killed_at
     print(f"killed → called again by another worker: {seconds:.2f} s, with a lease of {LONG_LEASE} s")
     assert second.pid != first.pid
-    assert seconds < 10
+    assert seconds < 20
     desk.release()
     (ended,) = await supervision.ended(task)
     assert (ended["status"], ended["attempt"]) == ("succeeded", 2)
@@ -141,26 +141,21 @@ if "supervised_worker" in sys.argv[0] and os.path.exists("broken"):
 """
 
 
-@pytest.mark.parametrize(
-    ("end", "words"), [("raise RuntimeError('no licence')", "no licence"), ("os._exit(3)", "with exit code 3")]
-)
-async def test_workers_that_cannot_be_started_at_all_end_their_supervisor(
-    supervision: Supervision, end: str, words: str
-):
+async def test_workers_that_cannot_be_started_at_all_end_their_supervisor(supervision: Supervision):
     folder = supervision.deployment.folder
     (folder / "broken").touch()
-    (folder / "shop.py").write_text(AT_START.format(end))
+    (folder / "shop.py").write_text(AT_START.format("raise RuntimeError('no licence')"))
     supervisor = await supervision.deployment.start("worker", "shop.py:reply", "--min", "2", "--health-port", "0")
     assert await supervisor.ended() == 1
-    assert "roadworthy: 3 workers ended before they were ready, the last one" in supervisor.errors[-1]
-    assert words in supervisor.errors[-1]
+    assert "roadworthy: 3 workers ended before they were ready, the last one with exit code 1" in supervisor.errors[-1]
+    assert "no licence" in supervisor.errors[-1]
 
 
 async def test_a_worker_that_crashes_at_every_start_is_started_ever_more_slowly_until_it_works(
     supervision: Supervision,
 ):
     folder = supervision.deployment.folder
-    (folder / "shop.py").write_text(AT_START.format("raise RuntimeError('no licence')"))
+    (folder / "shop.py").write_text(AT_START.format("os._exit(3)"))
     supervisor = await supervision.start(1, 1, target="shop.py:reply")
     (folder / "broken").touch()
     os.kill(spawned(supervisor)[0], signal.SIGKILL)
@@ -168,7 +163,7 @@ async def test_a_worker_that_crashes_at_every_start_is_started_ever_more_slowly_
     assert [entry["pause_seconds"] for entry in pauses] == [0.5, 1.0]
     status, answer = await asked(supervision.health_port, "/ready")
     assert (status, answer["reasons"].keys(), answer["workers"]) == (503, {"workers"}, [])
-    assert "no licence" in supervisor.logged("worker_crashed")[-1]["last_words"]
+    assert supervisor.logged("worker_crashed")[-1]["how"] == "exit code 3"
     (folder / "broken").unlink()
     await supervision.ready(supervisor, 2)
     assert (await asked(supervision.health_port, "/ready"))[0] == 200

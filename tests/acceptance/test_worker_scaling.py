@@ -25,9 +25,9 @@ async def test_it_grows_with_the_queue_and_shrinks_afterwards_without_going_to_a
     _, health = await asked(supervision.health_port, "/health")
     assert sorted(worker["pid"] for worker in health["workers"]) == sorted(spawned(supervisor))
     assert [(worker["state"], worker["slots"]) for worker in health["workers"]] == [("ready", 2)] * 3
-    _, metrics = await asked(supervision.health_port, "/metrics")
-    of_api = await supervision.api.get("/metrics")
-    for metrics in (metrics, of_api.body.decode()):
+    _, of_supervisor = await asked(supervision.health_port, "/metrics")
+    of_api = (await supervision.api.get("/metrics")).body.decode()
+    for metrics in (of_supervisor, of_api):
         assert 'roadworthy_queue_depth{lane="small@1"} 12.0' in metrics
         assert 'roadworthy_tasks_running{lane="small@1"} 6.0' in metrics
 
