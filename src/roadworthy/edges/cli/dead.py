@@ -216,7 +216,7 @@ async def _in_batches(client: OperatorClient, act: str, body: dict[str, Any], as
 def _tell_refusal(error: Refused) -> None:
     print(printable(f"{error} ({error.code})"), file=sys.stderr)
     for line in effect_lines(error.problem.get("effects", ())):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
 
 def _print(answer: dict[str, Any], as_json: bool, lines_of: Callable[[dict[str, Any]], Sequence[str]]) -> None:
@@ -232,7 +232,7 @@ def _print_json(answer: object) -> None:
 
 def _print_lines(lines: Sequence[str]) -> None:
     for line in lines:
-        print(line)
+        print(printable(line))
     sys.stdout.flush()
 
 

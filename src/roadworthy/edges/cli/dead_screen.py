@@ -16,7 +16,7 @@ _MOST_MESSAGES = 10
 
 
 def printable(text: str) -> str:
-    """Without what would steer the terminal: others wrote it."""
+    """Without what would steer the terminal: others wrote parts of every line."""
     return text.translate(STEERING)
 
 
@@ -45,11 +45,11 @@ def letter_lines(letter: Mapping[str, Any]) -> list[str]:
         f"died {_ago(letter['died_at'])} ({letter['died_at']})",
     ]
     if letter["reason"]:
-        lines += ["", f"why: {printable(letter['reason'])}"]
+        lines += ["", f"why: {letter['reason']}"]
     if letter["advice"]:
         lines += [f"next: {letter['advice']}"]
     lines += _section("conversation before it", _history(letter["history"]))
-    lines += _section("input", printable(letter["input"]).splitlines())
+    lines += _section("input", letter["input"].splitlines())
     lines += _section("steps", [line for step in letter["steps"] for line in _step(step)])
     lines += _section("what its tools have done", effect_lines(letter["effects"]))
     usage, limits = letter["usage"], letter["limits"]
@@ -81,17 +81,17 @@ def effect_lines(effects: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def done_lines(done: Mapping[str, Any]) -> list[str]:
-    reason = f": {printable(done['reason'])}" if done["reason"] else ""
-    return [f"{done['id']} is {done['status']}{reason}", *(f"  note: {printable(n)}" for n in done["notices"])]
+    reason = f": {done['reason']}" if done["reason"] else ""
+    return [f"{done['id']} is {done['status']}{reason}", *(f"  note: {n}" for n in done["notices"])]
 
 
 def batch_lines(batch: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for task in batch["tasks"]:
         problem = task.get("problem")
-        because = f": {printable(problem['detail'])} ({problem['code']})" if problem else ""
+        because = f": {problem['detail']} ({problem['code']})" if problem else ""
         lines.append(_cut(f"{task['id']}  {task['agent']}@{task['version']}  {task['outcome']}{because}"))
-        lines += [f"  note: {printable(notice)}" for notice in task["notices"]]
+        lines += [f"  note: {notice}" for notice in task["notices"]]
     return lines
 
 
@@ -147,12 +147,12 @@ def _step(step: Mapping[str, Any]) -> list[str]:
 
 
 def _change(change: Mapping[str, Any]) -> str:
-    reason = f": {printable(change['reason'])}" if change["reason"] else ""
+    reason = f": {change['reason']}" if change["reason"] else ""
     return _cut(f"{change['at']}  {change['status']}{reason}")
 
 
 def _action(action: Mapping[str, Any]) -> list[str]:
-    note = f": {printable(action['note'])}" if action["note"] else ""
+    note = f": {action['note']}" if action["note"] else ""
     lines = [f"{action['at']}  {action['action']} by {action['tenant']}/{action['operator']}{note}"]
     if "input_before" in action["detail"]:
         lines.append(_cut(f"  input before: {_words(action['detail']['input_before'])}"))
@@ -178,7 +178,7 @@ def _compact(value: object) -> str:
 
 
 def _cut(text: str, most: int = _MOST_OF_A_LINE) -> str:
-    line = " ".join(printable(text).splitlines())
+    line = " ".join(text.splitlines())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
