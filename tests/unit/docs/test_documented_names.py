@@ -82,6 +82,7 @@ def test_the_documents_name_the_commands_that_make_has():
 
 def test_every_roadworthy_command_that_a_document_names_exists():
     there = {command.name or command.callback.__name__ for command in cli.registered_commands if command.callback}
+    there |= {group.typer_instance.info.name for group in cli.registered_groups if group.typer_instance}
     for page in PAGES:
         named = re.findall(r"(?:`|\$ |bin/)roadworthy\s+([a-z-]+)", page.read_text("utf-8"))
         assert set(named) <= there
