@@ -14,6 +14,8 @@ from roadworthy.domain.errors import SettingsInvalid
         ("DATABASE_URL", "mysql://host/name"),
         ("DATABASE_URL", "postgresql://u:s3cr/etP@host/name"),
         ("REDIS_URL", "redis://:s3cr/etP@host"),
+        ("QUEUE_URL", "redis://:s3cretP@host"),
+        ("QUEUE_URL", "sqs://key:s3cr@eu-central-1/roadworthy"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str):

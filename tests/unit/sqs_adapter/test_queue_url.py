@@ -36,7 +36,7 @@ def test_a_url_names_region_and_prefix():
     ],
 )
 def test_another_url_is_refused_without_being_shown(url: str):
-    with pytest.raises(SettingsInvalid, match="queue URL can't be used") as raised:
+    with pytest.raises(SettingsInvalid, match="ROADWORTHY_QUEUE_URL can't be used") as raised:
         QueueUrl.parse(url)
     assert "s3cret" not in raised.value.message
 
