@@ -31,13 +31,13 @@ class QueueUrl:
         region, _, prefix = rest.partition("/")
         if scheme != "sqs" or not prefix or not _REGION.fullmatch(region):
             raise SettingsInvalid(
-                "ROADWORTHY_QUEUE_URL can't be used: write it like sqs://eu-central-1/roadworthy, with the region and the "
-                "beginning of the queues' names; credentials are found where other AWS programs find them"
+                "ROADWORTHY_QUEUE_URL can't be used: write it like sqs://eu-central-1/roadworthy, with the region and "
+                "the beginning of the queues' names; credentials are found where other AWS programs find them"
             )
         if not _PREFIX.fullmatch(prefix) or len(prefix) > LONGEST_PREFIX:
             raise SettingsInvalid(
-                f"ROADWORTHY_QUEUE_URL can't be used: names of queues may begin with up to {LONGEST_PREFIX} letters, digits, "
-                f"- and _, the last of them no _; {prefix!r} can't be used"
+                f"ROADWORTHY_QUEUE_URL can't be used: names of queues may begin with up to {LONGEST_PREFIX} letters, "
+                f"digits, - and _, the last of them no _; {prefix!r} can't be used"
             )
         return cls(region, prefix)
 
