@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from roadworthy.app.silence import Silence
+from roadworthy.app.start_backoff import StartBackoff
 from roadworthy.app.worker_child import WorkerChild
 from roadworthy.core.execution.scaling import Workforce
 from roadworthy.domain.errors import RoadworthyError, StoreUnavailable, WorkersNotStarting
@@ -26,8 +27,6 @@ STABLE_SECONDS = 10.0
 """A worker that ended sooner after it was ready has crashed at its start."""
 STARTS_TRIED = 3
 """So many crashes at the start, and no worker that was ever ready: something is wrong that waiting will not mend."""
-FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 30.0
-CRASHES_FORGOTTEN_SECONDS = 60.0
 END_LEASE_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -61,8 +60,7 @@ class Supervisor:
         self._news = asyncio.Event()
         self._silence = Silence(settings.silent_seconds, time.monotonic())
         self._was_ready = False
-        self._crashes = 0
-        self._crashed_at = self._start_at = 0.0
+        self._backoff = StartBackoff()
 
     async def run(self, stop: asyncio.Event) -> None:
         """WorkersNotStarting if no worker can be started at all."""
@@ -160,25 +158,21 @@ class Supervisor:
         last_words = child.report.last_words or ("it stood still" if child.stuck else "none; see what it wrote above")
         log.error("worker_crashed", pid=child.pid, how=child.how_it_ended, last_words=last_words)
         if child.ready_at is None or time.monotonic() - child.ready_at < STABLE_SECONDS:
-            self._back_off(f"the last one with {child.how_it_ended}: {last_words}")
+            self._crashed_at_start(f"the last one with {child.how_it_ended}: {last_words}")
 
-    def _back_off(self, how: str) -> None:
-        now = time.monotonic()
-        self._crashes = 1 if now - self._crashed_at > CRASHES_FORGOTTEN_SECONDS else self._crashes + 1
-        self._crashed_at = now
-        if self._crashes >= STARTS_TRIED and not self._was_ready:
-            raise WorkersNotStarting(f"{self._crashes} workers ended before they were ready, {how}")
-        if self._crashes > 1:
-            pause = min(FIRST_BACKOFF_SECONDS * 2 ** (self._crashes - 2), LONGEST_BACKOFF_SECONDS)
-            self._start_at = now + pause
-            log.warning("workers_crash_at_start", crashes=self._crashes, pause_seconds=pause)
+    def _crashed_at_start(self, how: str) -> None:
+        pause, crashes = self._backoff.crashed(time.monotonic()), self._backoff.crashes
+        if crashes >= STARTS_TRIED and not self._was_ready:
+            raise WorkersNotStarting(f"{crashes} workers ended before they were ready, {how}")
+        if pause:
+            log.warning("workers_crash_at_start", crashes=crashes, pause_seconds=pause)
 
     async def _match(self) -> None:
         """Start workers that are missing, drain those that are too many."""
         working = [child for child in self._children if child.working]
         starting = sum(child.state == "starting" for child in working)
         room = min(self._settings.maximum - len(self._children), self._settings.started_at_once - starting)
-        if time.monotonic() >= self._start_at:
+        if self._backoff.may_start(time.monotonic()):
             for _ in range(min(self.wanted - len(working), room)):
                 await self._start()
         working.sort(key=lambda child: (child.state == "ready", child.report.running))
@@ -190,7 +184,7 @@ class Supervisor:
             child = await self._spawn(self._news.set)
         except OSError as error:
             log.error("worker_not_started", reason=str(error))
-            self._start_at = time.monotonic() + LONGEST_BACKOFF_SECONDS
+            self._backoff.pause(time.monotonic())
             return
         log.info("worker_spawned", pid=child.pid)
         self._children.append(child)

@@ -163,6 +163,24 @@ def simulated(rule: ScalingRule, slots: int, task_seconds: float, arrivals: list
     return numbers
 
 
+def test_two_supervisors_of_one_queue_grow_together_to_what_it_needs():
+    """They look by turns. Of a thousand tasks those that no slot has taken wait, ten for each of fifty workers."""
+    rule, slots = ScalingRule(minimum=1, maximum=100), 10
+    wanted, working, trends = [1, 1], [1, 1], [Trend(), Trend()]
+    for look in range(100):
+        one = look % 2
+        running = min(sum(working) * slots, 1000)
+        load = LaneLoad("a@1", queued=1000 - running, running=running, oldest_seconds=1, workers=sum(working))
+        settled = working[one] == wanted[one]
+        ours = Workforce(wanted[one], working[one], settled, wanted[one], full=True, slots=slots)
+        seen = demand([load], {"a@1": "a@1"}, working=working[one], registered=working[one])
+        working[one] = wanted[one]
+        decision = decide(rule, look * LOOK_SECONDS / 2, seen, ours, trends[one])
+        wanted[one], trends[one] = decision.wanted, decision.trend
+    assert 50 <= sum(wanted) <= 60
+    assert min(wanted) > 15, "both took part"
+
+
 def turns(numbers: list[int]) -> int:
     """How often growing became shrinking, or shrinking growing."""
     steps = [after > before for before, after in pairwise(numbers) if after != before]
