@@ -91,23 +91,29 @@ def test_programs_read_what_the_server_said():
 
 
 def moved(count: int, notice: str | None = None) -> tuple[int, dict[str, Any]]:
-    return 200, {"lane": "support@1", "to": "support@2", "moved": count, "notice": notice}
+    return 200, {"lane": "support@1", "to": "support@2", "moved": count, "more": count == 500, "notice": notice}
 
 
 def test_tasks_are_moved_until_none_is_left():
-    with server(moved(500), moved(17), moved(0, "no worker serves support@2 now; start one")) as (url, asked):
+    with server(moved(500), moved(500), moved(17, "no worker serves support@2 now; start one")) as (url, asked):
         result = roadworthy("move", "support@1", "--to", "2", "--url", url)
     assert result.exit_code == 0
     assert asked == [("/v1/operator/lanes/support@1/move", {"to": "2", "parked": False})] * 3
     assert result.stdout.splitlines() == [
-        "517 tasks of support@1 went to support@2",
+        "1017 tasks of support@1 went to support@2",
         "Mind: no worker serves support@2 now; start one",
     ]
-    assert result.stderr.splitlines() == ["moved 500", "moved 517"]
+    assert result.stderr.splitlines() == ["moved 500", "moved 1000"]
+
+
+def test_a_lane_that_is_gone_with_its_last_full_batch_is_no_failure():
+    with server(moved(500), (404, {"code": "not_found", "detail": "no such lane"})) as (url, _):
+        result = roadworthy("move", "support@1", "--to", "2", "--url", url)
+    assert (result.exit_code, result.stdout.strip()) == (0, "500 tasks of support@1 went to support@2")
 
 
 def test_programs_are_told_the_sum():
-    with server(moved(1), moved(0)) as (url, asked):
+    with server(moved(1)) as (url, asked):
         result = roadworthy("move", "support@1", "--to", "2", "--parked", "--json", "--url", url)
     assert orjson.loads(result.stdout)["moved"] == 1
     assert asked[0][1] == {"to": "2", "parked": True}

@@ -72,7 +72,7 @@ async def test_tasks_are_moved_and_their_followers_told(api: Api):
     answer = await api.call("POST", MOVE, {"to": "2"})
     assert (answer.status, answer.json()) == (
         200,
-        {"lane": "support@1", "to": "support@2", "moved": 2, "notice": None},
+        {"lane": "support@1", "to": "support@2", "moved": 2, "more": False, "notice": None},
     )
     await api.told()
     shown = (await api.call("GET", f"/v1/tasks/{receipts[0]['id']}")).json()

@@ -246,3 +246,13 @@ async def test_a_cancelled_request_leaves_a_whole_task(rooms: Rooms):
     await asyncio.gather(request, return_exceptions=True)
     await rooms.intake.close()
     assert [row.status for row in rooms.database.tasks.values()] == [TaskStatus.QUEUED]
+
+
+async def test_a_task_has_the_priority_of_its_service():
+    rooms = Rooms(AgentService(None, name="chat", priority=7), AgentService(None, name="batch"))
+    tasks = [(await rooms.intake.submit(DEVELOPER, Submission("hello", agent=name))).task for name in ("batch", "chat")]
+    assert [task.priority for task in tasks] == [0, 7]
+    worker = Worker(new_id(), {"batch@1": "", "chat@1": ""}, "here", 1)
+    await MemoryWorkerRegistry(rooms.database).register(worker, 60)
+    (first,) = await rooms.store.claim(worker.id, ["batch@1", "chat@1"], 1)
+    assert first.task.agent == "chat"

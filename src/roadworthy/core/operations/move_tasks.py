@@ -16,10 +16,12 @@ MOST_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What one call did; nothing is left to move when it moved nothing."""
+    """What one call did."""
 
     to_lane: str
     count: int
+    more: bool
+    """There may be more to move."""
     notice: str | None
     """What the operator should know: that nobody serves the new lane."""
 
@@ -44,7 +46,7 @@ class MoveTasks:
         if not tasks and lane not in served:
             await self._check_known(lane)
         notice = None if to_lane in served else f"{nobody_serves(to_lane)} now; {way_out(to_lane, served)}"
-        return Moved(to_lane, len(tasks), notice)
+        return Moved(to_lane, len(tasks), len(tasks) == MOST_AT_ONCE, notice)
 
     async def _check_known(self, lane: str) -> None:
         if lane not in (known := await self._lanes.open_tasks()):

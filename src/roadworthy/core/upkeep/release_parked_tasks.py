@@ -11,7 +11,7 @@ from roadworthy.ports.duty_schedule import DutyTurn
 @dataclass(frozen=True, slots=True)
 class ReleaseParkedTasks:
     name: str = "release_parked_tasks"
-    every_seconds: float = 5.0
+    every_seconds: float = 2.0
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         tasks = await ports.lanes.release_parked_tasks(BATCH)

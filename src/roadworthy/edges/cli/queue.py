@@ -15,7 +15,7 @@ from roadworthy.edges.cli.chat_client import Refused, ServerDown
 from roadworthy.edges.cli.operator_client import OperatorClient, is_address
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
-_CANNOT_BE_MEANT = 422
+_NOT_THERE, _CANNOT_BE_MEANT = 404, 422
 
 
 def show_queue(url: str, as_json: bool) -> int:
@@ -32,13 +32,18 @@ def move_tasks(url: str, lane: str, to: str, parked: bool, as_json: bool) -> int
     """The exit code. Goes on until nothing is left to move; what was moved stays moved if that breaks off."""
 
     async def move(client: OperatorClient) -> None:
-        path, moved = f"/v1/operator/lanes/{quote(lane, safe='@')}/move", 0
-        while True:
-            answer = await client.post(path, {"to": to, "parked": parked})
-            moved += answer["moved"]
-            if not answer["moved"]:
-                break
+        path, order = f"/v1/operator/lanes/{quote(lane, safe='@')}/move", {"to": to, "parked": parked}
+        answer = await client.post(path, order)
+        moved = answer["moved"]
+        while answer["more"]:
             print(f"moved {moved}", file=sys.stderr)
+            try:
+                answer = await client.post(path, order)
+            except Refused as error:
+                if error.status != _NOT_THERE:
+                    raise
+                break  # the lane went with its last task
+            moved += answer["moved"]
         if as_json:
             _print([orjson.dumps({**answer, "moved": moved}).decode()])
         else:

@@ -46,7 +46,9 @@ class LaneRoutes:
         lane: str = request.path_params["lane"]
         to, parked = _order(await json_object(request))
         moved = await self._move_tasks.move(operator, lane, to, parked=parked)
-        return json({"lane": lane, "to": moved.to_lane, "moved": moved.count, "notice": moved.notice})
+        return json(
+            {"lane": lane, "to": moved.to_lane, "moved": moved.count, "more": moved.more, "notice": moved.notice}
+        )
 
 
 def _lane_shown(load: LaneLoad) -> dict[str, Any]:

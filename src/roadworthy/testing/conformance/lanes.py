@@ -120,6 +120,13 @@ class LaneLoadsContract:
         await stores.workers.deregister(staying)
         assert [load.workers for load in await stores.lanes.loads()] == [0]
 
+    async def test_a_lane_that_never_had_a_worker_is_unserved_since_its_first_task(self, stores: Stores):
+        await submit_one(stores)
+        await stores.pass_time(0.1)
+        load = await load_of(stores)
+        assert load is not None
+        assert 0.09 <= load.unserved_seconds == load.oldest_seconds
+
     async def test_unserved_counts_from_the_last_sign_of_a_worker(self, stores: Stores):
         worker_id = await register(stores)
         await submit_one(stores)

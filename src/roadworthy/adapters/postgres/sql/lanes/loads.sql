@@ -33,7 +33,7 @@ with ready as materialized (
         coalesce(running.tasks, 0) as running,
         greatest(extract(epoch from statement_timestamp() - waiting_since.moment), 0) as oldest_seconds,
         coalesce(serving.workers, 0) as workers,
-        greatest(extract(epoch from statement_timestamp() - serving.last_seen), 0) as unseen_seconds
+        extract(epoch from statement_timestamp() - serving.last_seen) as unseen_seconds
     from ready
     full join running using (lane)
     full join serving using (lane)
@@ -47,7 +47,8 @@ select
     coalesce(oldest_seconds, 0)::double precision,
     workers,
     case
-        when workers = 0 and queued > 0 then least(oldest_seconds, unseen_seconds)
+        -- Without a trace of any worker, which `least` passes over, since the first task came.
+        when workers = 0 and queued > 0 then greatest(least(oldest_seconds, unseen_seconds), 0)
         else 0
     end::double precision as unserved_seconds
 from loads
