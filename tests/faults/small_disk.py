@@ -23,6 +23,7 @@ from roadworthy.adapters.embedded.programs import find_binary
 SIZE_MB = 72
 _USER = "65534"
 _SET_DEATH_SIGNAL = 1
+_READY_LINE = 7  # as pg_ctl reads it
 _AS_USER = ("unshare", "--user", f"--map-user={_USER}", f"--map-group={_USER}")
 _SETTINGS = {
     "listen_addresses": "",
@@ -120,7 +121,7 @@ async def _keep(folder: Path) -> None:
     )
     subprocess.run([*_AS_USER, initdb, "-D", disk / "data", *words], check=True, stdout=subprocess.DEVNULL)
     running = asyncio.create_task(_run_again_and_again(disk / "data", folder))
-    while not (folder / ".s.PGSQL.5432").exists():  # noqa: ASYNC110 - of another process
+    while not _is_ready(disk / "data" / "postmaster.pid"):  # noqa: ASYNC110 - of another process
         await asyncio.sleep(0.02)
     print("done", flush=True)
     lines = await _standard_input()
@@ -144,6 +145,11 @@ async def _run_again_and_again(data: Path, sockets: Path) -> None:
             )
             await server.wait()
             await asyncio.sleep(0.1)
+
+
+def _is_ready(pid_file: Path) -> bool:
+    lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+    return len(lines) > _READY_LINE and lines[_READY_LINE].strip() == "ready"
 
 
 def _fill(file: Path) -> None:

@@ -15,7 +15,7 @@ from faults.trial import Trial
 SERVICES = Path(__file__).with_name("poison_services.py")
 CRASHING = Recipe("Crash", dead_with="lease_lost")
 HUGE = Recipe("Huge", dead_with="not_keepable")
-BROKEN = Recipe("Broken", dead_with="tool_call_failed")
+BROKEN = Recipe("Broken", dead_with="not_keepable")
 
 
 @asynccontextmanager

@@ -37,7 +37,8 @@ async def test_workers_stopped_in_turn(trial: Trial) -> None:
             await trial.until_taken_over(affected)
             trial.wake(victim)
             await trial.until_tasks_end(5)
-    await trial.judge(within=LEASE_SECONDS + TAKEOVER_SECONDS)
+    # Tasks that are lost again before they got on are parted: some of them wait for another lease.
+    await trial.judge(within=3 * LEASE_SECONDS + TAKEOVER_SECONDS)
 
 
 @pytest.mark.long
