@@ -85,15 +85,11 @@ class SqsServer:
         self._process = subprocess.Popen(
             self._command, cwd=self.folder, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.admin.list_queues()
-                return
-            except botocore.exceptions.BotoCoreError:
-                assert self._process.poll() is None, "the server ended right after its start"
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.02)
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         """As it is asked to end."""
@@ -116,6 +112,17 @@ class SqsServer:
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.admin.list_queues()
+                return
+            except botocore.exceptions.BotoCoreError:
+                assert process.poll() is None, "the server ended right after its start"
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.02)
 
     def queues(self) -> dict[str, str]:
         """The URL of each queue by its name."""
