@@ -23,6 +23,9 @@ demo: .venv/ready ## the main job end to end: servers, a real small model, the s
 test: .venv/ready ## run the tests (real PostgreSQL, Valkey, processes and signals)
 	@$(BIN)/pytest
 
+faults: .venv/ready ## every fault, under load, with what each one costs (ROUNDS=1; about a quarter of an hour)
+	@$(BIN)/pytest tests/faults --long --rounds $(or $(ROUNDS),1)
+
 check: .venv/ready ## what CI runs: format, lint, types, layers and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,4 +40,4 @@ format: .venv/ready ## format the code and mend what lint can mend
 bench: .venv/ready ## a short form of the benchmarks, written to build/bench.json
 	@$(BIN)/python -m benchmarks
 
-.PHONY: help setup demo test check format bench
+.PHONY: help setup demo test faults check format bench
