@@ -44,6 +44,7 @@ from roadworthy.testing.conformance.stores import Stores
 OPERATOR = Principal("acme", "olga", frozenset({"operator"}))
 OTHER_OPERATOR = Principal("elsewhere", "omar", frozenset({"operator"}))
 REFUSED = b'{"code":"authentication_failed","message":"the provider did not accept the key","step":2}'
+LOST = b'{"code": "lease_lost", "message": "its worker was lost"}'
 CRASHED = b'{"code": "agent_failed", "message": "\\"code\\": \\"never_this\\" \\u0000"}'
 
 
@@ -98,10 +99,10 @@ class ReadDeadLettersContract:
         await die(stores, version="2", error=CRASHED)
         assert list(await stores.dead.count(OPERATOR, DeadFilter())) == [
             DeadCount("support", "1", "authentication_failed", 2),
-            DeadCount("support", "1", "", 1),
+            DeadCount("support", "1", "lease_lost", 1),
             DeadCount("support", "2", "agent_failed", 1),
         ]
-        assert list(await stores.dead.count(OPERATOR, DeadFilter(version="2", code=""))) == []
+        assert list(await stores.dead.count(OPERATOR, DeadFilter(version="2", code="lease_lost"))) == []
 
     async def test_one_that_is_dead_or_was_is_found_any_other_is_not(self, stores: Stores):
         dead = await die(stores)
@@ -325,7 +326,7 @@ class OperatorActionsContract:
 async def die(
     stores: Stores,
     principal: Principal = ALICE,
-    error: bytes | None = None,
+    error: bytes = LOST,
     entries: tuple[str, ...] = (),
     counts_as_failure: bool = False,
     running_seconds: float = 0,
