@@ -48,7 +48,7 @@ async def test_worker_loses_postgres(trial: Trial, fault: str) -> None:
     await trial.judge(within=LEASE_SECONDS + TAKEOVER_SECONDS)
 
 
-@each_fault("half open")
+@each_fault()
 async def test_worker_loses_the_broker(trial: Trial, fault: str) -> None:
     """Its tasks go on; their clients are told by the store."""
     proxy, url = await trial.proxied_broker()
@@ -79,7 +79,7 @@ async def test_api_loses_postgres(trial: Trial, fault: str) -> None:
     await trial.judge(within=TAKEOVER_SECONDS)
 
 
-@each_fault("half open")
+@each_fault()
 async def test_worker_loses_the_provider(trial: Trial, fault: str) -> None:
     """A call without an answer ends at the limit of its step and is made again."""
     proxy, url = await trial.proxied_provider()

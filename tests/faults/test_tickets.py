@@ -1,10 +1,11 @@
-"""Tickets get lost, and come twice."""
+"""Tickets get lost, and come many times."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import redis.asyncio as redis
@@ -12,38 +13,69 @@ import redis.asyncio as redis
 from faults.evidence import longest_wait
 from faults.trial import UNASKED_SECONDS, Trial
 
-LANES = ("openai@1", "function@1", "anthropic@1")
+KEYS = [f"roadworthy:tickets:{agent}@1" for agent in ("openai", "function", "anthropic")]
+THIEVES = 200
+"""The longest waiting gets a ticket. A worker waits for two seconds at a time and then stands at the end of the line
+again, in which it never comes to the front."""
+
+pytestmark = pytest.mark.long
 
 
 @asynccontextmanager
-async def tickets_spoiled(trial: Trial, how: str) -> AsyncGenerator[None]:
-    client = redis.from_url(trial.deployment.servers.redis_url)
+async def every_ticket_stolen(url: str) -> AsyncGenerator[None]:
+    client = redis.from_url(url, max_connections=THIEVES + 1)
 
-    async def spoil() -> None:
+    async def steal() -> None:
         while True:
-            for lane in LANES:
-                key = f"roadworthy:tickets:{lane}"
-                await (client.delete(key) if how == "lost" else client.lpush(key, *range(20)))
+            await client.blpop(KEYS, timeout=30)
+
+    thieves = [asyncio.create_task(steal()) for _ in range(THIEVES)]
+    try:
+        while (await client.info("clients"))["blocked_clients"] < THIEVES:  # noqa: ASYNC110 - known to the server only
+            await asyncio.sleep(0.05)
+        yield
+    finally:
+        await _end(thieves, client)
+
+
+@asynccontextmanager
+async def tickets_without_work(url: str) -> AsyncGenerator[None]:
+    client = redis.from_url(url)
+
+    async def post() -> None:
+        while True:
+            for key in KEYS:
+                await client.lpush(key, *range(20))
             await asyncio.sleep(0.01)
 
-    spoiling = asyncio.create_task(spoil())
+    posting = asyncio.create_task(post())
     try:
         yield
     finally:
-        spoiling.cancel()
-        await asyncio.gather(spoiling, return_exceptions=True)
-        await client.aclose()
+        await _end([posting], client)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", ["lost", "doubled"])
-async def test_tickets_of_valkey(trial: Trial, how: str) -> None:
-    await trial.start()
-    await trial.begin()
-    async with tickets_spoiled(trial, how):
-        trial.broke([])
+async def _end(tasks: list[asyncio.Task[None]], client: Any) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.aclose()
+
+
+async def test_tickets_of_valkey_lost(trial: Trial) -> None:
+    async with every_ticket_stolen(trial.deployment.servers.redis_url):
+        await trial.start()
+        await trial.begin()
         await trial.until_tasks_end(20)
-    evidence = await trial.judge()
+        evidence = await trial.judge()
     assert longest_wait(evidence) < UNASKED_SECONDS + 2
+
+
+async def test_tickets_of_valkey_doubled(trial: Trial) -> None:
+    async with tickets_without_work(trial.deployment.servers.redis_url):
+        await trial.start()
+        await trial.begin()
+        await trial.until_tasks_end(20)
+        await trial.judge()
     assert trial.outcome is not None
     assert trial.outcome.repeated_calls == 0
