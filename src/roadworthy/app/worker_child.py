@@ -38,6 +38,7 @@ class WorkerChild:
         """When patience with it ends."""
         self.stuck = False
         self.exit_code: int | None = None
+        """Set once its last report was read."""
         self._process = process
         self._news = news
         self._attending = asyncio.create_task(self._attend(stream))
@@ -116,10 +117,11 @@ class WorkerChild:
 
     async def _attend(self, stream: socket.socket) -> None:
         reading = asyncio.create_task(self._read(stream))
-        self.exit_code = await self._process.wait()
+        code = await self._process.wait()
         await asyncio.wait([reading], timeout=LAST_REPORT_SECONDS)
         reading.cancel()
         await asyncio.wait([reading])
+        self.exit_code = code
         self._news()
 
     async def _read(self, stream: socket.socket) -> None:
