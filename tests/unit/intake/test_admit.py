@@ -112,6 +112,16 @@ async def test_readers_hear_of_the_first_status(rooms: Rooms):
     assert (record.number, record.events[0].data) == (Place(0, 0, 63, 0).number, {"status": "queued"})
 
 
+async def test_readers_hear_at_once_that_a_task_was_interrupted_before_it_ran(rooms: Rooms):
+    task = (await rooms.intake.submit(DEVELOPER, Submission("hi"))).task
+    interrupting = Submission("no, hello", session_id=task.session_id, on_busy=OnBusy.INTERRUPT)
+    await rooms.intake.submit(DEVELOPER, interrupting)
+    await rooms.told()
+    records = await rooms.log.read(task.id, 0)
+    assert [event.kind for record in records for event in record.events] == ["status", "done"]
+    assert records[-1].events[-1].data["status"] == "cancelled"
+
+
 async def test_the_agent_may_be_left_away_while_there_is_one():
     one, two = AgentService(None, name="one"), AgentService(None, name="two")
     rooms = Rooms(one, two)
