@@ -10,6 +10,7 @@ from roadworthy.adapters.postgres.action_record import ActionRecord
 from roadworthy.adapters.postgres.failures import translated
 from roadworthy.adapters.postgres.pool import Pool, Transaction
 from roadworthy.adapters.postgres.queries import load_queries
+from roadworthy.adapters.postgres.rows import Row
 from roadworthy.adapters.postgres.session_wall import SessionWall
 from roadworthy.domain.errors import NotFound
 from roadworthy.domain.ids import TaskId
@@ -48,12 +49,12 @@ class PostgresDeadLetters:
     ) -> Sequence[Task]:
         check_operator(operator)
         query = self._queries["oldest" if oldest_first else "newest"]
-        return [rows.task(row) for row in await self._pool.fetch(query, *_values(filter), beyond, limit)]
+        return [rows.task(row) for row in await self._planned(query, *_values(filter), beyond, limit)]
 
     @translated
     async def count(self, operator: Principal, filter: DeadFilter) -> Sequence[DeadCount]:
         check_operator(operator)
-        return [DeadCount(*row) for row in await self._pool.fetch(self._queries["count"], *_values(filter))]
+        return [DeadCount(*row) for row in await self._planned(self._queries["count"], *_values(filter))]
 
     @translated
     async def find(self, operator: Principal, task_id: TaskId) -> Task:
@@ -105,6 +106,13 @@ class PostgresDeadLetters:
             target = ActionTarget(discard.detail, seen.id, seen.lane)
             await self._actions.write(transaction, operator, ActionKind.DISCARD, [target], discard.note)
         return Discarded(rows.task(found[0]))
+
+    async def _planned(self, query: str, *values: object) -> Sequence[Row]:
+        """Planned for these values. A plan for any filter reads and sorts all dead tasks for each page: eighty times
+        as long at 100,000 of them."""
+        async with self._pool.transaction() as transaction:
+            await transaction.execute("set local plan_cache_mode = force_custom_plan")
+            return await transaction.fetch(query, *values)
 
     async def _find(self, connection: Pool | Transaction, task_id: TaskId) -> Task:
         found = await connection.fetch(self._queries["find"], task_id)

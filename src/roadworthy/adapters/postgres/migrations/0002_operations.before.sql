@@ -20,6 +20,9 @@ create table operator_actions (
 );
 create index operator_actions_of_task on operator_actions (task_id, id) where task_id is not null;
 
--- The code of a task's error. Not by way of jsonb: what people and providers wrote in it need not be valid there.
-create function error_code(error bytea) returns text language sql stable parallel safe
-    return substring(convert_from(error, 'UTF8') from '^\s*\{\s*"code":\s*"([^"]*)"');
+-- The code of a task's error, `{"code": "…", …}`, from its beginning. Not by way of jsonb: what people and providers wrote
+-- in the rest need not be valid there.
+create function error_code(error bytea) returns text language sql immutable parallel safe
+    return case split_part(encode(substring(error for 120), 'escape'), '"', 2)
+        when 'code' then split_part(encode(substring(error for 120), 'escape'), '"', 4)
+    end;
