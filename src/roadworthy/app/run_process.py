@@ -25,7 +25,7 @@ _INTERRUPTED = 130
 def run_process(process: Callable[[asyncio.Event], Awaitable[Any]]) -> None:
     """Run until the process ends or SIGINT or SIGTERM comes; a second signal ends it without waiting.
 
-    Threads that have not come back by then are left behind.
+    Threads that have not come back by then are left behind, and tasks that ignore their cancellation.
     """
     executor = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="tool")
 
@@ -50,7 +50,7 @@ def run_process(process: Callable[[asyncio.Event], Awaitable[Any]]) -> None:
         except asyncio.CancelledError:
             code = _INTERRUPTED
         executor.shutdown(wait=False, cancel_futures=True)
-        _leave_threads_behind(code)
+        _leave_behind(runner.run(_tasks_that_stay()), code)
     if code:
         raise SystemExit(code)
 
@@ -63,14 +63,24 @@ def _new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _leave_threads_behind(code: int) -> None:
-    """End here if a thread hangs: the interpreter would wait for it, and a drained worker would never end."""
+async def _tasks_that_stay() -> list[str]:
+    """The tasks that do not end although they are told to: the event loop would wait for them when it is closed."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    _, staying = await asyncio.wait(tasks, timeout=_LAST_SECONDS) if tasks else (tasks, tasks)
+    return [task.get_name() for task in staying]
+
+
+def _leave_behind(tasks: list[str], code: int) -> None:
+    """End here if something hangs: the interpreter would wait for it, and a drained worker would never end."""
     threads = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
     deadline = time.monotonic() + _LAST_SECONDS
     for thread in threads:
         thread.join(max(deadline - time.monotonic(), 0))
-    if hanging := [thread.name for thread in threads if thread.is_alive()]:
-        structlog.get_logger().warning("threads_left_behind", threads=hanging)
+    hanging = [thread.name for thread in threads if thread.is_alive()]
+    if hanging or tasks:
+        structlog.get_logger().warning("left_behind", threads=hanging, tasks=tasks)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -18,6 +18,7 @@ from roadworthy.core.journal_check import JournalCheck
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import (
     Fenced,
+    InternalError,
     LimitReached,
     NotKeepable,
     RoadworthyError,
@@ -47,7 +48,7 @@ from roadworthy.domain.journal import (
     text_of,
     usage_of,
 )
-from roadworthy.domain.keepable import check_keepable
+from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Usage
@@ -233,6 +234,13 @@ class Attempt:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)
                 continue
+            except RoadworthyError:
+                raise
+            except Exception as error:
+                # Or it would look like an error of the agent, through whose code it goes.
+                raise InternalError(
+                    f"Roadworthy could not keep {write.key} ({type(error).__name__}: {foreign_words(error)})"
+                ) from error
             match outcome:
                 case Appended(sequence):
                     return sequence

@@ -83,6 +83,7 @@ _TIMED_OUT = {
     ("httpx", "TimeoutException"),
     ("httpx2", "TimeoutException"),
     ("httpcore", "TimeoutException"),
+    ("httpcore2", "TimeoutException"),
     ("requests", "Timeout"),
 }
 _BROKEN = {
@@ -94,6 +95,8 @@ _BROKEN = {
     ("httpx2", "TransportError"),
     ("httpcore", "NetworkError"),
     ("httpcore", "ProtocolError"),
+    ("httpcore2", "NetworkError"),
+    ("httpcore2", "ProtocolError"),
     ("aiohttp", "ClientConnectionError"),
     ("aiohttp", "ClientPayloadError"),
     ("aiohttp", "ContentTypeError"),

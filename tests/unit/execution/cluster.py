@@ -19,6 +19,7 @@ from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
+from roadworthy.core.execution.heartbeat import RunBeside, in_a_thread
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.domain.event import Event, rebuilt_events
@@ -53,6 +54,7 @@ class Cluster:
         self.upkeep = MemoryTaskUpkeep(self.database)
         self.lanes = MemoryLanes(self.database)
         self.event_log = MemoryEventLog(self.broker)
+        self.run_beside: RunBeside = in_a_thread
 
     def worker(self, *services: AgentService, **settings: Any) -> Worker:
         ports = WorkerPorts(
@@ -63,6 +65,7 @@ class Cluster:
             self.event_log,
             MemoryCancelSignals(self.broker),
             self._registry,
+            self.run_beside,
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
@@ -78,7 +81,7 @@ class Cluster:
             worker.drain()
             await running
 
-    async def submit(self, service: AgentService, text: str = "hello", **fields: Any) -> Task:
+    async def submit(self, service: AgentService, text: str = "hello", ticket: bool = True, **fields: Any) -> Task:
         task = NewTask(
             id=new_id(),
             principal=DEVELOPER,
@@ -93,7 +96,8 @@ class Cluster:
         )
         (outcome,) = await self.tasks.submit([task])
         assert isinstance(outcome, Submitted)
-        await MemoryWorkQueue(self.broker).post({outcome.task.lane})
+        if ticket:
+            await MemoryWorkQueue(self.broker).post({outcome.task.lane})
         return outcome.task
 
     async def find(self, task: Task) -> Task:
@@ -110,6 +114,13 @@ class Cluster:
 
     async def reaches(self, task: Task, status: TaskStatus) -> Task:
         return await self.until(task, lambda found: found.status is status)
+
+    async def released(self, task: Task) -> None:
+        """Wait until the pause before its next try is over."""
+        async with asyncio.timeout(10):
+            while not await self.upkeep.release_due_tasks(10):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        await MemoryWorkQueue(self.broker).post({task.lane})
 
     async def events(self, task: Task, after: int = 0) -> list[Event]:
         found = await self.find(task)

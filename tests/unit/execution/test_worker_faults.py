@@ -1,11 +1,15 @@
 import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import orjson
 import pytest
 
 from roadworthy import AgentService, ToolPolicy
 from roadworthy.adapters.memory.faults import PlannedFaults
-from roadworthy.domain.task import TaskStatus
+from roadworthy.domain.task import Task, TaskStatus
+from roadworthy.testing.virtual_time import VirtualTimeLoop, virtual_time
 
 from .cluster import Cluster, WallClock
 
@@ -21,6 +25,32 @@ async def test_tasks_of_a_claim_whose_answer_was_lost_are_run_all_the_same():
     task = await cluster.submit(service)
     async with cluster.working(service):
         task = await cluster.ended(task)
+    assert (task.status, task.attempt) == (TaskStatus.SUCCEEDED, 1)
+
+
+def test_tasks_of_a_claim_that_arrived_after_it_was_given_up_are_run_all_the_same():
+    service, chance = AgentService(echo), random.Random(1)
+    loop = VirtualTimeLoop(chance)
+
+    def beside(beats: Coroutine[Any, Any, None]) -> Callable[[], Awaitable[object]]:
+        beating = asyncio.create_task(beats)
+        return lambda: asyncio.wait([beating])
+
+    async def story() -> Task:
+        faults = PlannedFaults(WallClock())
+        cluster = Cluster(faults)
+        cluster.run_beside = beside
+        faults.plan("task_store.claim", "late", seconds=1.4)
+        async with cluster.working(service):
+            # By now the worker has asked what it has, and claimed again: there was nothing.
+            await asyncio.sleep(1.2)
+            task = await cluster.submit(service, ticket=False)
+            await asyncio.sleep(0.3)
+            assert (await cluster.find(task)).status is TaskStatus.RUNNING
+            return await cluster.ended(task)
+
+    with virtual_time(loop, chance):
+        task = loop.run(story())
     assert (task.status, task.attempt) == (TaskStatus.SUCCEEDED, 1)
 
 
@@ -106,22 +136,46 @@ async def test_whatever_a_tool_does_the_worker_goes_on(end: Any, words: str):
     assert words in (task.reason or "")
 
 
-async def test_an_error_of_our_own_ends_the_task_and_not_the_worker():
-    async def hang(message: str) -> str:
-        if message == "hang":
-            await asyncio.Event().wait()
+async def test_an_error_of_our_own_is_tried_again_like_a_crash():
+    go_on = asyncio.Event()
+
+    async def waits(message: str) -> str:
+        await go_on.wait()
         return message
 
-    service = AgentService(hang)
+    service = AgentService(waits)
     cluster = Cluster()
     async with cluster.working(service) as worker:
-        task = await cluster.submit(service, "hang")
+        task = await cluster.submit(service)
         await cluster.reaches(task, TaskStatus.RUNNING)
         running, _ = worker._running[task.id]
         running._settlement = lambda verdict: 1 / 0  # type: ignore[assignment]
-        await cluster.tasks.cancel(task.principal, task.id)
-        worker._cancelled([task.id])
+        go_on.set()
+        failed = await cluster.until(task, lambda found: found.failures == 1)
+        assert failed.status is TaskStatus.QUEUED
+        assert "Roadworthy failed at this task (ZeroDivisionError" in (failed.reason or "")
+        await cluster.released(task)
         ended = await cluster.ended(task)
-        after = await cluster.ended(await cluster.submit(service, "next"))
-    assert ended.status in (TaskStatus.CANCELLED, TaskStatus.DEAD)
-    assert after.status is TaskStatus.SUCCEEDED
+    assert (ended.status, ended.attempt) == (TaskStatus.SUCCEEDED, 2)
+
+
+async def test_an_entry_that_the_store_fails_at_is_an_error_of_our_own():
+    async def asks(ctx: Any, message: str) -> str:
+        async def call(_: object) -> str:
+            return "answer"
+
+        return await ctx.model("m", call)
+
+    service = AgentService(asks)
+    cluster = Cluster()
+    worker = cluster.worker(service, max_retries=0)
+
+    async def broken(write: object) -> object:
+        raise ZeroDivisionError("a bug")
+
+    object.__setattr__(worker._attempt_ports, "append", broken)
+    running = asyncio.create_task(worker.run())
+    task = await cluster.ended(await cluster.submit(service))
+    worker.drain()
+    await running
+    assert (task.status, orjson.loads(task.error or b"")["code"]) == (TaskStatus.DEAD, "internal_error")

@@ -27,6 +27,7 @@ class AgentRun:
         self._task = self._loop.create_task(run)
         self._task.add_done_callback(lambda _: self._end(None))
         self._look_again(attempt.progress.seconds_left(grace))
+        attempt.progress.when_changed = self._look_sooner
 
     async def finished(self) -> Finished:
         """What the agent came to; raises what it raised, CancelledError, or the error of what hangs."""
@@ -63,9 +64,8 @@ class AgentRun:
 
     def _look(self, due: float) -> None:
         progress = self._attempt.progress
-        late = self._loop.time() - due
-        if late > LATE_SECONDS:
-            progress.forgive(late)
+        if self._loop.time() - due > LATE_SECONDS:
+            progress.forgive()
         left = progress.seconds_left(self._grace)
         if left > 0:
             self._look_again(left)
@@ -81,6 +81,12 @@ class AgentRun:
     def _look_again(self, seconds: float) -> None:
         due = self._loop.time() + seconds
         self._timers["look"] = self._loop.call_at(due, self._look, due)
+
+    def _look_sooner(self) -> None:
+        left = self._attempt.progress.seconds_left(self._grace)
+        if self._loop.time() + left < self._timers["look"].when() and not self._over.done():
+            self._timers["look"].cancel()
+            self._look_again(left)
 
     def _end(self, hung: RoadworthyError | None) -> None:
         if not self._over.done():

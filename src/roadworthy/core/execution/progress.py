@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,12 +54,15 @@ class Progress:
         self._moved = time.monotonic()
         self._open: dict[OpenCall, None] = {}
         self._held_by_us = 0
+        self.when_changed: Callable[[], object] = lambda: None
+        """Called when something begins or ends: it may be stuck sooner than it seemed before."""
 
     @contextmanager
     def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> Generator[OpenCall]:
         """While a call is under way."""
         call = OpenCall(name, seconds, time.monotonic() + seconds, tool, once)
         self._open[call] = None
+        self.when_changed()
         outer = calling.get()
         calling.set(call)
         try:
@@ -68,6 +71,7 @@ class Progress:
             calling.set(outer)
             del self._open[call]
             self._moved = time.monotonic()
+            self.when_changed()
 
     @contextmanager
     def ours(self) -> Generator[None]:
@@ -78,6 +82,7 @@ class Progress:
         finally:
             self._held_by_us -= 1
             self._moved = time.monotonic()
+            self.when_changed()
 
     def seconds_left(self, grace: float) -> float:
         """Until it is stuck, as things stand; 0 or less once it is."""
@@ -92,11 +97,11 @@ class Progress:
         """What it has under way, in words."""
         return ", ".join(call.name for call in self._open) or "the agent's own code"
 
-    def forgive(self, seconds: float) -> None:
-        """Nothing could move for so long: the event loop stood still."""
-        self._moved += seconds
+    def forgive(self) -> None:
+        """Nothing could move: the event loop stood still until now."""
+        self._moved = time.monotonic()
         for call in self._open:
-            call.until += seconds
+            call.until = max(call.until, self._moved)
 
     def stuck(self) -> RoadworthyError:
         """What hangs, in words: of several calls first the one whose effect is unknown now."""

@@ -78,6 +78,7 @@ class Worker:
         self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
         self._slot_free = asyncio.Event()
         self._claim_in_doubt = False
+        self._cancelled_while_claiming: set[TaskId] = set()
         self._look_again_at = time.monotonic() + settings.lease_seconds
         self._draining = asyncio.Event()
         self._publisher = EventPublisher(ports.event_log)
@@ -126,6 +127,7 @@ class Worker:
                 claimed = await self._claim(free)
                 for one, lease in claimed:
                     self._start(one, lease)
+                self._cancelled_while_claiming.clear()
                 if len(claimed) == free:
                     self._announcer.wake({one.task.lane for one, _ in claimed})
                 else:
@@ -216,6 +218,8 @@ class Worker:
         self._running[claimed.task.id] = (running, task)
         if self._draining.is_set():
             running.ask_to_end(HandoverRequested())
+        if claimed.task.cancel_requested or claimed.task.id in self._cancelled_while_claiming:
+            running.ask_to_end(CancelRequested())
 
     async def _execute(self, running: RunningAttempt) -> None:
         task = running.attempt.task
@@ -246,6 +250,9 @@ class Worker:
         for task_id in task_ids:
             if task_id in self._running:
                 self._running[task_id][0].interrupt(CancelRequested())
+            elif self._claim_in_doubt:
+                # It may be among those that the claim under way brings.
+                self._cancelled_while_claiming.add(task_id)
 
     def _lost(self, lease: Lease) -> None:
         for running, _ in list(self._running.values()):
