@@ -7,7 +7,7 @@ import os
 from functools import partial
 from typing import Any
 
-from acceptance.services import POLICIES, PROVIDER, _ask  # noqa: F401
+from acceptance.services import POLICIES, _ask
 from roadworthy import AgentService
 from roadworthy.frameworks.function import TaskContext
 
