@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.task_kept import KeptContract
+
+
+class TestWhatIsKept(KeptContract):
+    pass
