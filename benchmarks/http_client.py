@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -32,10 +32,13 @@ class HttpClient:
             f"GET {self._prefix}{path} HTTP/1.1\r\nhost: {self._host}\r\n\r\n".encode(), on_body
         )
 
-    async def post(self, path: str, body: bytes, on_body: OnBody | None = None) -> Answer:
+    async def post(
+        self, path: str, body: bytes, on_body: OnBody | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = (
             f"POST {self._prefix}{path} HTTP/1.1\r\nhost: {self._host}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{more}\r\n"
         )
         return await self._exchange(head.encode() + body, on_body)
 

@@ -40,7 +40,7 @@ async def server_process(
             stdout=PIPE,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
     try:
         line = await _line_with(announces, process) if announces else ""
@@ -55,7 +55,7 @@ async def server_process(
             raise ServerFailed(f"{name} ended by itself with code {ended}: {_end_of(log)}")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A benchmark that is killed leaves nothing running (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
