@@ -26,6 +26,9 @@ test: .venv/ready ## run the tests (real PostgreSQL, Valkey, processes and signa
 faults: .venv/ready ## every fault, under load, with what each one costs (ROUNDS=1; about a quarter of an hour)
 	@$(BIN)/pytest tests/faults --long --rounds $(or $(ROUNDS),1)
 
+simulate: .venv/ready ## whole clusters in virtual time, disturbed by chance (SEEDS=1000, or SEED=123 to replay one)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+
 check: .venv/ready ## what CI runs: format, lint, types, layers and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -40,4 +43,4 @@ format: .venv/ready ## format the code and mend what lint can mend
 bench: .venv/ready ## a short form of the benchmarks, written to build/bench.json
 	@$(BIN)/python -m benchmarks
 
-.PHONY: help setup demo test faults check format bench
+.PHONY: help setup demo test simulate faults check format bench

@@ -8,10 +8,14 @@ import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .one_seed import Result
 
 HASH_SEED = "0"
 LAST_LINES = 40
+MOST_REPORTS = 3
 
 
 def main() -> None:
@@ -22,17 +26,18 @@ def main() -> None:
         os.execve(sys.executable, [sys.executable, "-m", __spec__.parent, *sys.argv[1:]], environment)
     # After the exec: they take a second to import.
     from .breakages import broken
-    from .many_seeds import run_seeds
     from .one_seed import load_everything
 
     load_everything()
     gc.collect()
     gc.freeze()
+    seeds = range(options.first, options.first + options.seeds)
+    if options.break_everything:
+        sys.exit(_break_everything(seeds, options.jobs))
     with broken(options.broken):
         if options.seed is not None:
             sys.exit(_replay(options.seed, options.digest))
-        seeds = range(options.first, options.first + options.seeds)
-        sys.exit(_run_all(run_seeds, seeds, options.jobs, options.stop_at))
+        sys.exit(_run_all(seeds, options.jobs))
 
 
 def _options() -> argparse.Namespace:
@@ -41,8 +46,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="the first of them (%(default)s)")
     parser.add_argument("--seed", type=int, help="run this one and print all that happened")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8), help="how many at once (%(default)s)")
-    parser.add_argument("--stop-at", type=int, default=0, help="stop after so many broken seeds")
-    parser.add_argument("--broken", default="nothing", help="break a piece on purpose: the name of one of breakages.py")
+    parser.add_argument("--broken", help="break a piece on purpose: a name in breakages.py")
+    parser.add_argument(
+        "--break-everything", action="store_true", help="break each piece of breakages.py and see that it is found"
+    )
     parser.add_argument("--digest", action="store_true", help="with --seed: print only a digest of all that happened")
     return parser.parse_args()
 
@@ -60,34 +67,55 @@ def _replay(seed: int, only_digest: bool) -> int:
     os._exit(bool(result.broken))  # what was killed must not run its `finally` blocks now
 
 
-def _run_all(run_seeds, seeds, jobs: int, stop_at: int) -> int:  # type: ignore[no-untyped-def]
-    began, done, counts, failed = time.monotonic(), 0, Counter[str](), []
-    virtual = 0.0
+def _run_all(seeds: range, jobs: int) -> int:
+    from .many_seeds import run_seeds
+
+    began, done, virtual, digest = time.monotonic(), 0, 0.0, 0
+    counts: Counter[str] = Counter()
+    failed: list[Result] = []
     for result in run_seeds(seeds, jobs):
         done += 1
         counts += result.counts
         virtual += result.virtual_seconds
+        digest ^= int(result.digest or "0", 16)
         if result.broken:
             failed.append(result)
             _clear_line()
-            print(f"seed {result.seed}: {result.broken[0]}", flush=True)
+            print(f"seed {result.seed}: {result.broken[0].splitlines()[0]}", flush=True)
         _progress(done, len(seeds), len(failed), time.monotonic() - began)
-        if stop_at and len(failed) >= stop_at:
-            break
     _clear_line()
-    print(
-        f"{done} seeds in {time.monotonic() - began:.1f} s: {counts['tasks']} tasks, {_hours(virtual)} of virtual time, "
-        f"{len(failed)} seeds with a broken promise"
-    )
-    print(_said(counts))
-    for result in sorted(failed, key=lambda result: result.seed)[:3]:
+    for result in sorted(failed, key=lambda result: result.seed)[:MOST_REPORTS]:
         _report(result)
+    print(_said(counts))
+    print(
+        f"{done} seeds in {time.monotonic() - began:.1f} s: {counts['tasks']} tasks, {_faults(counts)} faults, "
+        f"{virtual / 3600:.1f} h of virtual time, {len(failed)} seeds with a broken promise; digest {digest:032x}"
+    )
     if failed:
-        print("failing seeds:", *sorted(result.seed for result in failed))
+        print("promises were broken by seeds", *sorted(result.seed for result in failed))
     return bool(failed)
 
 
-def _report(result) -> None:  # type: ignore[no-untyped-def]
+def _break_everything(seeds: range, jobs: int) -> int:
+    """Each piece in turn, until a seed finds it; 1 if one is not found, or not for what it is."""
+    from .breakages import BREAKAGES, broken
+    from .many_seeds import run_seeds
+
+    missed = 0
+    for name, breakage in BREAKAGES.items():
+        with broken(name):
+            tried, found = 0, ""
+            for result in run_seeds(seeds, jobs):
+                tried += 1
+                if any(broken.startswith(breakage.promise) for broken in result.broken):
+                    found = f"found by seed {result.seed}"
+                    break
+        missed += not found
+        print(f"{name:9} {found or 'NOT FOUND'} ({tried} tried): {breakage.what} – {breakage.promise}", flush=True)
+    return bool(missed)
+
+
+def _report(result: Result) -> None:
     print(f"\n── seed {result.seed} ── all of it: make simulate SEED={result.seed}")
     print("\n".join(result.trace[-LAST_LINES:]))
     print("\n".join(result.broken))
@@ -109,10 +137,12 @@ def _said(counts: Counter[str]) -> str:
     return ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h"
+def _faults(counts: Counter[str]) -> int:
+    from .plan import DISTURBANCES
+
+    drawn = ("failed calls", "lost answers", "lost tickets and events", "model failures", "tool failures")
+    return sum(counts[name] for name in (*DISTURBANCES, *drawn))
 
 
 if __name__ == "__main__":
-    assert Path("tests/simulation").is_dir(), "run this from the root of the repository"
     main()

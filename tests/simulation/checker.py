@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from uuid import UUID
 
 from roadworthy.adapters.memory.database import MemoryDatabase
@@ -36,12 +37,13 @@ class Seen:
     changes: int = 0
     cancel_requested: bool = False
     failures: int = 0
-    queued_in: int = 0
-    """The transaction in which it was queued last."""
+    claimable: bool = False
+    claimable_since: int = 0
+    """The transaction in which it became claimable last."""
     passed: Counter[str] = field(default_factory=Counter[str])
-    """While it is queued: how many tasks of each other user that were queued after it were claimed before it."""
-    pioneers: bool = False
-    """When it was queued, all that its user had queued before was claimed."""
+    """While it is claimable: how many tasks of each other user that became so after it were claimed before it."""
+    alone: bool = False
+    """When it became claimable, nothing else of its user was, and what had been was claimed."""
 
 
 class Checker:
@@ -64,6 +66,8 @@ class Checker:
         self._holder: dict[TaskId, UUID] = {}
         self._once: Counter[tuple[str, int, str]] = Counter()
         self._cancelled: dict[TaskId, None] = {}
+        self._suspects: Counter[UUID | None] = Counter()
+        """How many tasks changed in this transaction that had failed before, by the worker that had them."""
 
     def fail(self, promise: str, what: str) -> None:
         self.broken.append(f"{promise}: {what}")
@@ -81,6 +85,7 @@ class Checker:
             return
         self._transactions += 1
         changed: list[tuple[TaskRow, Seen]] = []
+        became_claimable: list[tuple[TaskRow, Seen]] = []
         for row in self._database.tasks.values():
             seen = self._seen[row.id]
             if (
@@ -90,13 +95,24 @@ class Checker:
                 or row.failures != seen.failures
             ):
                 changed.append((row, seen))
+            if row.claimable != seen.claimable:
+                became_claimable.append((row, seen))
             if row.cancel_requested and not seen.cancel_requested:
                 self._trace.add(self.name(row), "is to be cancelled")
                 seen.cancel_requested = True
+        self._suspects = Counter(
+            self._holder.get(row.id) for row, seen in changed if seen.failures and not seen.cancel_requested
+        )
         if operation == "task_store.claim":
             self._check_order([row for row, _ in changed])
         for row, seen in changed:
             self._check_row(row, seen, operation)
+        for row, seen in became_claimable:
+            seen.claimable = row.claimable
+            if row.claimable:
+                self._became_claimable(row, seen)
+            else:
+                self._last_claimed[row.lane, _owner(row)] = row.status is TaskStatus.RUNNING
         for row, _ in changed:
             self._check_session(row)
 
@@ -132,7 +148,7 @@ class Checker:
         name = self.name(row)
         failures = 0 if grown else seen.failures
         numbers = [change.number for change in row.changes]
-        if any(after <= before for before, after in zip(numbers, numbers[1:], strict=False)):
+        if any(after <= before for before, after in pairwise(numbers)):
             self.fail("event numbers rise", f"{name} has changes {numbers}")
         for place, change in enumerate(row.changes[seen.changes :], seen.changes):
             before, after = seen.status, change.status
@@ -143,10 +159,6 @@ class Checker:
             if before is TaskStatus.RUNNING:
                 self._check_end_of_attempt(row, seen, operation, after, change.reason, failures)
                 failures = row.failures
-            if after is TaskStatus.QUEUED:
-                self._queued(row, seen)
-            elif before is TaskStatus.QUEUED:
-                self._last_claimed[row.lane, _owner(row)] = after is TaskStatus.RUNNING
             if before is TaskStatus.BLOCKED and after is TaskStatus.QUEUED:
                 self._check_turn_of(row)
             if after in LIFE_ENDS and after is not TaskStatus.SUCCEEDED and not change.reason:
@@ -172,13 +184,15 @@ class Checker:
         if after is TaskStatus.QUEUED and not handed_over:
             if row.failures != failures + 1:
                 self.fail("failures are counted right", f"{name} went from {failures} to {row.failures}: {reason}")
-            if row.failures > self._plan.max_retries:
+            # Of several that were lost with one worker it is not known which one brings workers down.
+            parted = rescued and self._suspects[self._holder.get(row.id)] > 1
+            if row.failures > self._plan.max_retries and not parted:
                 self.fail("too many failures end a task", f"{name} is queued with {row.failures}")
         if after is TaskStatus.DEAD and "times without progress" in (reason or ""):
-            if failures != self._plan.max_retries:
-                self.fail("dead exactly after MAX_RETRIES", f"{name} had {failures} failures before: {reason}")
+            if failures < self._plan.max_retries:
+                self.fail("dead only after MAX_RETRIES", f"{name} had {failures} failures before: {reason}")
         elif after is TaskStatus.DEAD and rescued:
-            self.fail("dead exactly after MAX_RETRIES", f"{name}: {reason}")
+            self.fail("dead only after MAX_RETRIES", f"{name}: {reason}")
 
     def _check_rescue(self, row: TaskRow) -> None:
         assert self.store is not None
@@ -226,27 +240,29 @@ class Checker:
 
     # Order and fairness
 
-    def _queued(self, row: TaskRow, seen: Seen) -> None:
+    def _became_claimable(self, row: TaskRow, seen: Seen) -> None:
         owner, lane = _owner(row), row.lane
         others = [
             other
             for other in self._database.tasks.values()
-            if other is not row and _owner(other) == owner and other.lane == lane and other.status is TaskStatus.QUEUED
+            if other is not row and _owner(other) == owner and other.lane == lane and other.claimable
         ]
-        seen.queued_in = self._transactions
-        seen.pioneers = not others and self._last_claimed.get((lane, owner), True)
+        seen.claimable_since = self._transactions
+        seen.alone = not others and self._last_claimed.get((lane, owner), True)
         seen.passed.clear()
 
     def _check_order(self, claimed: Sequence[TaskRow]) -> None:
+        """A user's only task gets the first turn of virtual time that is to come: of each other user's tasks that
+        come later one may have the same turn, and one more where somebody gave a turn back."""
         for waiting in self._database.tasks.values():
             seen = self._seen[waiting.id]
-            if not (waiting.claimable and seen.pioneers):
+            if not (waiting.claimable and seen.alone):
                 continue
             for row in claimed:
-                later = self._seen[row.id].queued_in > seen.queued_in
+                later = self._seen[row.id].claimable_since > seen.claimable_since
                 if later and row.lane == waiting.lane and _owner(row) != _owner(waiting):
                     seen.passed[_owner(row)] += 1
-                    if seen.passed[_owner(row)] > 1:
+                    if seen.passed[_owner(row)] > 2:
                         self.fail(
                             "nobody waits behind somebody's backlog",
                             f"{self.name(waiting)} waits while later tasks of {_owner(row)} are claimed",

@@ -122,10 +122,11 @@ class Stream:
         self._done = False
 
     async def follow(self) -> None:
+        trace = self._cluster.trace
         while not self._done:
-            connection = self._chance.choice(self._cluster.apis).stream(
-                self._principal, self._task.id, self._cursor
-            )
+            api = self._chance.choice(self._cluster.apis)
+            trace.add("follows", trace.named(self._task.id), "at", api.process, "after", Place.of(self._cursor)[:])
+            connection = api.stream(self._principal, self._task.id, self._cursor)
             # A client may go away at any moment; a network may be silent without anybody knowing.
             patience = self._chance.choice((0.3, 2.0, 20.0, 60.0))
             try:
@@ -149,6 +150,8 @@ class Stream:
         if event.number <= self._cursor:
             self._fail(f"number {event.number} after {self._cursor}")
         self._cursor = event.number
+        name = self._cluster.trace.named(self._task.id)
+        self._cluster.trace.add("is shown", event.kind, "of", name, Place.of(event.number)[:])
         match event.kind:
             case EventKind.TEXT | EventKind.THINKING:
                 self._text += event.data["text"]
@@ -186,6 +189,6 @@ class Stream:
 
     def _fail(self, what: str) -> None:
         row = self._cluster.checker.row(self._task.id)
-        self._cluster.checker.fail("a stream misses nothing and shows nothing twice", f"{self._cluster.checker.name(row)}: {what}")
-
-
+        self._cluster.checker.fail(
+            "a stream misses nothing and shows nothing twice", f"{self._cluster.checker.name(row)}: {what}"
+        )

@@ -166,9 +166,7 @@ class UpkeepNode(Node):
     async def main(self) -> None:
         cluster, plan = self.cluster, self.cluster.plan
         duties = all_duties(plan.lease_seconds, plan.max_retries)
-        ports = UpkeepPorts(
-            MemoryTaskUpkeep(cluster.database), cluster.announcer()[1], MemoryLanes(cluster.database)
-        )
+        ports = UpkeepPorts(MemoryTaskUpkeep(cluster.database), cluster.announcer()[1], MemoryLanes(cluster.database))
         Upkeep(duties, MemoryDutySchedule(cluster.database), ports, pause_seconds=plan.lease_seconds).start()
         await asyncio.Event().wait()
 

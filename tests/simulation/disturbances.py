@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from roadworthy.testing.virtual_time import SimulatedProcess
+
 from .cluster import ApiNode, Cluster, Node, WorkerNode
+
+_STRUCK = ("journal.append", "task_store.settle", "task_store.claim")
 
 
 class Disturbances:
@@ -22,6 +26,7 @@ class Disturbances:
         for server in (cluster.store, cluster.broker_server):
             server.failing_calls = plan.failing_calls
         cluster.broker_server.lost_tickets = plan.lost_tickets
+        cluster.store.on_its_way = self._perhaps_strike
         cluster.outside.failing_models, cluster.outside.failing_tools = plan.failing_models, plan.failing_tools
         restarting = asyncio.create_task(self._restart_what_ended())
         end = cluster.loop.time() + seconds
@@ -51,10 +56,20 @@ class Disturbances:
         for node in cluster.nodes:
             node.go_on()
 
+    def _perhaps_strike(self, writer: SimulatedProcess, operation: str) -> None:
+        if self._healed or operation not in _STRUCK or self._chance.random() >= self._cluster.plan.struck_writes:
+            return
+        for node in self._cluster.workers:
+            if node.process is writer and node.alive:
+                what = self._chance.choice(("kill a worker", "stop a worker for long"))
+                self._begin(what, node)
+
     def _start(self, what: str) -> None:
         node = self._somebody(what)
-        if node is not None and not node.alive:
-            return
+        if node is None or node.alive:
+            self._begin(what, node)
+
+    def _begin(self, what: str, node: Node | None) -> None:
         self._cluster.trace.add(f"{what}:", node.process if node else "")
         self._cluster.trace.count(what)
         self._under_way.append(asyncio.create_task(self._disturb(what, node)))
@@ -73,6 +88,8 @@ class Disturbances:
     async def _disturb(self, what: str, node: Node | None) -> None:
         cluster, lease = self._cluster, self._cluster.plan.lease_seconds
         seconds = self._chance.choice((0.2, 1.0, lease, 2 * lease)) * (0.5 + self._chance.random())
+        if what.endswith("long"):
+            seconds = 3 * lease
         match what.split(" ")[0], node:
             case "kill", Node():
                 node.kill()

@@ -30,7 +30,19 @@ class _Child:
 
 def run_seeds(seeds: Iterable[int], at_once: int, run: Callable[[int], Result] = run_seed) -> Iterator[Result]:
     """The results as they come. Each seed has a fork of this process: nothing is left of one for the next."""
-    waiting, children = iter(seeds), dict[int, _Child]()
+    children: dict[int, _Child] = {}
+    try:
+        yield from _results(iter(seeds), at_once, run, children)
+    finally:
+        for child in children.values():
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+            os.close(child.pipe)
+
+
+def _results(
+    waiting: Iterator[int], at_once: int, run: Callable[[int], Result], children: dict[int, _Child]
+) -> Iterator[Result]:
     while True:
         while len(children) < at_once and (seed := next(waiting, None)) is not None:
             child = _fork(seed, run)

@@ -99,9 +99,8 @@ async def _life(plan: Plan, loop: VirtualTimeLoop, chance: Random, trace: Trace)
 
 async def _until_ended(cluster: Cluster, living: list[asyncio.Task[None]]) -> None:
     last = cluster.plan.seconds + LONGEST_SECONDS
-    while cluster.loop.time() < last and not all(task.done() for task in living):
-        await asyncio.sleep(1)
-    while cluster.loop.time() < last and cluster.checker.unfinished():
+    await asyncio.wait(living, timeout=last)
+    while cluster.loop.time() < last and cluster.checker.unfinished():  # noqa: ASYNC110
         await asyncio.sleep(1)
 
 

@@ -18,7 +18,7 @@ DISTURBANCES = {
     "cut a process off the store": 3,
     "cut a process off the broker": 2,
     "take the store away": 2,
-    "take the store away for longer than a lease": 1,
+    "take the store away for longer than a lease": 3,
     "take the broker away": 2,
     "flush the broker": 2,
 }
@@ -42,6 +42,9 @@ class Plan:
     """Seconds from one disturbance to the next, on average."""
     failing_calls: float
     """Share of calls to store and broker that fail: half of these were applied, or are later."""
+    struck_writes: float
+    """Share of journal entries and settlements whose writer is killed or stopped before it hears that they are
+    committed."""
     lost_tickets: float
     failing_models: float
     failing_tools: float
@@ -66,6 +69,7 @@ def draw_plan(chance: Random) -> Plan:
         disturbances={name: DISTURBANCES[name] for name in some},
         pause_between=chance.choice((2.0, 5.0, 10.0)),
         failing_calls=chance.choice((0.0, 0.01, 0.05, 0.15)),
+        struck_writes=chance.choice((0.0, 0.0, 0.03, 0.1)),
         lost_tickets=chance.choice((0.0, 0.0, 0.2, 0.9)),
         failing_models=chance.choice((0.0, 0.1, 0.3, 0.6)),
         failing_tools=chance.choice((0.0, 0.05, 0.2)),

@@ -38,6 +38,8 @@ class SimulatedServer:
         self.cut_off: dict[SimulatedProcess, None] = {}
         self.applied: Callable[[str], object] = lambda operation: None
         """Told after each call that was applied."""
+        self.on_its_way: Callable[[SimulatedProcess, str], object] = lambda caller, operation: None
+        """Told when an answer sets out, with who is waiting for it."""
         self._refuses = False
         self._away_since = 0.0
         self._loop = loop
@@ -85,6 +87,7 @@ class SimulatedServer:
             return
         outcome, error = self._apply(operation, apply)
         if answer is not None:
+            self.on_its_way(caller, operation)
             self._later(self._travel(), self._deliver, caller, operation, answer, outcome, error)
 
     def _apply(self, operation: str, apply: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -105,6 +105,8 @@ class Attempt:
         self._publisher = publisher
         self._entries: dict[str, JournalEntry] = {}
         self._unwritten: list[Draft] = []
+        self._without_events: set[int] = set()
+        """Sequences of entries that readers are not told of."""
         self._chain = 0
         self._tries = (-1, 0)
         self._text: TextStream | None = None
@@ -256,13 +258,23 @@ class Attempt:
             attempt, at = self.task.attempt, time.time()
             entry = JournalEntry(sequence, self._key(draft), draft.kind, attempt, draft.payload, draft.detail, at)
             self._entries[draft.name] = entry
-            events.extend(entry_events(entry))
+            shown = entry_events(entry)
+            events.extend(shown)
+            if not shown:
+                self._without_events.add(sequence)
             text_end = text_end_of(entry) or text_end
-        before = self.position
-        self.position = Position(max(before.journal, *(s + 1 for s in sequences)), before.changes)
+        changes, place = self.position.changes, sequences[-1]
+        self.position = Position(max(self.position.journal, *(s + 1 for s in sequences)), changes)
         if events:
-            record = EventRecord(self.task.id, before, self.position, tuple(events), text_end)
-            self._publisher.publish(record)
+            before, after = Position(self._shown_before(place), changes), Position(place + 1, changes)
+            self._publisher.publish(EventRecord(self.task.id, before, after, tuple(events), text_end))
+
+    def _shown_before(self, sequence: int) -> int:
+        """How long the journal was before this entry, as far as readers are concerned. Entries of calls at the same
+        time may be published in another order than they were committed, after a lost acknowledgement."""
+        while sequence - 1 in self._without_events:
+            sequence -= 1
+        return sequence
 
     def open_text(self) -> TextStream:
         """A stream for the text of one model call; of several at the same time only the first is live."""

@@ -8,6 +8,9 @@ import pytest
 
 from roadworthy import AgentService, ToolPolicy
 from roadworthy.adapters.memory.faults import PlannedFaults
+from roadworthy.core.insight.event_reader import EventReader, Missing
+from roadworthy.domain.event import Event, EventKind
+from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.testing.virtual_time import VirtualTimeLoop, virtual_time
 
@@ -40,12 +43,12 @@ def test_tasks_of_a_claim_that_arrived_after_it_was_given_up_are_run_all_the_sam
         faults = PlannedFaults(WallClock())
         cluster = Cluster(faults)
         cluster.run_beside = beside
-        faults.plan("task_store.claim", "late", seconds=1.4)
+        faults.plan("task_store.claim", "late", seconds=6)
         async with cluster.working(service):
             # By now the worker has asked what it has, and claimed again: there was nothing.
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(5.999)
             task = await cluster.submit(service, ticket=False)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.002)
             assert (await cluster.find(task)).status is TaskStatus.RUNNING
             return await cluster.ended(task)
 
@@ -70,6 +73,39 @@ async def test_a_write_that_failed_is_repeated(write: str, applied: str):
         task = await cluster.ended(await cluster.submit(service))
     assert (task.status, task.attempt, task.usage.model_calls) == (TaskStatus.SUCCEEDED, 1, 1)
     assert task.journal_length == 2
+
+
+async def test_readers_notice_results_that_are_published_before_an_earlier_one_whose_acknowledgement_was_lost():
+    faults = PlannedFaults(WallClock())
+    cluster = Cluster(faults)
+    first_is_written = asyncio.Event()
+
+    async def first() -> str:
+        faults.plan("journal.append", "lost")
+        asyncio.get_running_loop().call_later(0.01, first_is_written.set)
+        return "first"
+
+    async def second() -> str:
+        await first_is_written.wait()
+        return "second"
+
+    async def agent(ctx: Any, message: str) -> Any:
+        return await asyncio.gather(ctx.tool(first), ctx.tool(second))
+
+    service = AgentService(agent, tools={name: ToolPolicy(effect="read") for name in ("first", "second")})
+    reader, shown = EventReader(), list[Event]()
+    async with cluster.working(service):
+        task = await cluster.submit(service)
+        reader.from_store(task, [])
+        await cluster.ended(task)
+    for record in cluster.broker.records[task.id]:
+        events, missing = reader.from_log(record)
+        if missing is Missing.STORE:
+            entries = await cluster.journal.read(DEVELOPER, task.id, reader.next_sequence)
+            events = reader.from_store(await cluster.find(task), entries)
+        shown.extend(events)
+    assert [event.data["tool"] for event in shown if event.kind is EventKind.TOOL_RESULT] == ["first", "second"]
+    assert shown[-1].kind is EventKind.DONE
 
 
 class Unspeakable(Exception):
