@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from faults.trial import Outcome
 
+_ROUND = re.compile(r"\[round \d+\]|-round \d+|round \d+-")
 FILE = Path(__file__).parents[2] / "build" / "faults.json"
 
 
@@ -24,7 +26,7 @@ class Report:
         """One line about it."""
         if outcome is None:
             return f"{test}: not judged"
-        self._outcomes[test.partition("[round")[0].partition("-round ")[0]].append(outcome)
+        self._outcomes[_ROUND.sub("", test)].append(outcome)
         return _line(outcome.fault, [outcome])
 
     def close(self) -> Iterator[str]:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 @asynccontextmanager
 async def every_ticket_stolen(url: str) -> AsyncGenerator[None]:
-    client = redis.from_url(url, max_connections=THIEVES + 1)
+    client = redis.from_url(url, max_connections=THIEVES + 1, socket_timeout=None)
 
     async def steal() -> None:
         while True:
@@ -56,10 +56,12 @@ async def tickets_without_work(url: str) -> AsyncGenerator[None]:
 
 
 async def _end(tasks: list[asyncio.Task[None]], client: Any) -> None:
+    gave_up = [task for task in tasks if task.done()]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await client.aclose()
+    assert not gave_up
 
 
 async def test_tickets_of_valkey_lost(trial: Trial) -> None:
