@@ -25,19 +25,19 @@ def turns(deployment: Deployment, agent: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "agents"),
+    ("fault", "agents", "words"),
     [
-        ("429", PYDANTIC_AI),
-        ("500", PYDANTIC_AI),
-        ("503", PYDANTIC_AI),
-        ("overloaded", PYDANTIC_AI),
-        ("error-event", PYDANTIC_AI),
-        ("malformed", PYDANTIC_AI),
-        ("refused", ALL),
-        ("cut", ALL),
+        ("429", PYDANTIC_AI, "rate limit is reached (429"),
+        ("500", PYDANTIC_AI, "the provider failed (500"),
+        ("503", PYDANTIC_AI, "the provider is overloaded (503"),
+        ("overloaded", PYDANTIC_AI, "the provider is overloaded (5"),
+        ("error-event", PYDANTIC_AI, "simulated fault error-event"),
+        ("malformed", PYDANTIC_AI, "its answer arrived damaged"),
+        ("refused", ALL, "the connection to the provider broke"),
+        ("cut", ALL, "the connection to the provider broke"),
     ],
 )
-async def test_a_fault_that_passes(served: Deployment, fault: str, agents: tuple[str, ...]) -> None:
+async def test_a_fault_that_passes(served: Deployment, fault: str, agents: tuple[str, ...], words: str) -> None:
     """The second step of each task fails once: the first one, with its tool, must not be done again."""
     faults = [f"{fault}@+2/sim-{agent}" for agent in agents]
     served.provider.control(script=[calls("charge"), LONG], faults=faults, retry_after=0.2)
@@ -52,6 +52,7 @@ async def test_a_fault_that_passes(served: Deployment, fault: str, agents: tuple
         assert await served.journal(task["id"]) == [("input", 1), ("m1", 1), ("s1", 1), ("t1", 1), ("m2", 2)]
         assert [event["status"] for event in retried] == ["queued"]
         assert f"sim-{agent}" in retried[0]["reason"]
+        assert words in retried[0]["reason"]
 
     await each(agents, check)
     assert served.tools.counts() == {"charge": len(agents)}
@@ -184,7 +185,7 @@ async def test_a_model_that_never_comes_to_an_end(served: Deployment) -> None:
         task = await served.api.submit(agent, "Go.", limits={"steps": 3})
         async with served.api.follow(task["id"]) as stream:
             done = await stream.check("partial")
-        assert done["reason"] == "the task used up its 3 steps"
+        assert done["reason"] == "the task used up its 3 steps; raise limits.steps if its work takes more"
         assert turns(served, agent) == [0, 1, 2]
 
     await each(ALL, check)
