@@ -147,7 +147,7 @@ async def test_where_the_new_code_does_something_else_it_does_nothing_and_the_ta
         async with cluster.working(old):
             # As upkeep does, again and again: the worker registers beside this loop.
             async with asyncio.timeout(10):
-                while not await cluster.lanes.release_parked_tasks(10):
+                while not await cluster.lanes.release_parked_tasks(10):  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
             ended = await cluster.ended(task)
     assert orjson.loads(ended.output or b"") == "plan done tell"

@@ -146,6 +146,6 @@ class Heartbeat:
         return True
 
     def _newcomer(self) -> tuple[Worker, Lease]:
-        lanes = {} if self._withdraws else self._lanes
+        lanes: Mapping[str, str] = {} if self._withdraws else self._lanes
         worker = Worker(new_id(), lanes, socket.gethostname(), os.getpid(), self._continued)
         return worker, Lease(self._seconds, time.monotonic)
