@@ -12,7 +12,10 @@ import pytest
 from acceptance.deployment import Deployment
 from acceptance.http_api import Api
 from acceptance.processes import Process, execute
-from faults.trial import TAKEOVER_SECONDS, Trial
+from faults.trial import LEASE_SECONDS, TAKEOVER_SECONDS, Trial
+
+START_SECONDS = 80
+"""These processes are not forked from one that has imported everything."""
 
 
 class WrongClock:
@@ -73,9 +76,10 @@ async def start(deployment: Deployment, clock: WrongClock, *arguments: str) -> P
     [pytest.param(3600, id="an hour forward"), pytest.param(-3600, id="an hour back", marks=pytest.mark.long)],
 )
 async def test_clock_of_a_worker_jumps(trial: Trial, clock: WrongClock, seconds: int) -> None:
+    trial.lease_seconds = 300  # no heartbeat comes to the rescue of one who believes the clock
     await trial.start(workers=1)
     wrong = await start(trial.deployment, clock, "worker", "--health-port", "0")
-    await wrong.until_logged("worker_started")
+    await wrong.until(lambda: wrong.logged("worker_started"), "it starts", START_SECONDS)
     await trial.begin()
     affected = await trial.until_running(3, wrong)
     clock.jump(seconds)
@@ -86,6 +90,26 @@ async def test_clock_of_a_worker_jumps(trial: Trial, clock: WrongClock, seconds:
     assert trial.outcome is not None
     assert trial.outcome.repeated_calls == 0
     assert {task.attempt for task in evidence.stored.values()} == {1}
+
+
+@pytest.mark.long
+async def test_clock_jumps_back_and_then_postgres_is_lost(trial: Trial, clock: WrongClock) -> None:
+    """By its wall clock the worker's lease lasts for another hour; it must not act for that long."""
+    proxy, url = await trial.proxied_database()
+    await trial.start(workers=1)
+    trial.deployment.settings["ROADWORTHY_DATABASE_URL"] = url
+    wrong = await start(trial.deployment, clock, "worker", "--health-port", "0")
+    await wrong.until(lambda: wrong.logged("worker_started"), "it starts", START_SECONDS)
+    await trial.begin()
+    affected = await trial.until_running(4, wrong)
+    clock.jump(-3600)
+    proxy.black_hole()
+    trial.broke(affected)
+    await trial.until_taken_over(affected)
+    await trial.until_tasks_end(10)
+    proxy.heal()
+    await wrong.until_logged("lease_lost")
+    await trial.judge(within=LEASE_SECONDS + TAKEOVER_SECONDS)
 
 
 @pytest.mark.long
@@ -107,7 +131,7 @@ async def test_clock_of_upkeep_jumps(trial: Trial, clock: WrongClock, seconds: i
     await trial.start(upkeeps=0)
     upkeep = await execute(["upkeep"], {**trial.deployment.settings, **clock.environment}, trial.deployment.folder)
     trial.deployment.processes.append(upkeep)
-    await upkeep.until_logged("upkeep_started")
+    await upkeep.until(lambda: upkeep.logged("upkeep_started"), "it starts", START_SECONDS)
     await trial.begin()
     trial.broke(await trial.running())
     clock.jump(seconds)
