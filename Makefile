@@ -43,4 +43,10 @@ format: .venv/ready ## format the code and mend what lint can mend
 bench: .venv/ready ## a short form of the benchmarks, written to build/bench.json
 	@$(BIN)/python -m benchmarks
 
-.PHONY: help setup demo test simulate faults check format bench
+load: .venv/ready ## a minute each of 200 submissions and 100 starts a second, three times (about a quarter of an hour)
+	@$(BIN)/python -m benchmarks --full --only steady
+
+soak: .venv/ready ## very many tasks while everything is being killed, written to build/soak.json (TASKS=100000)
+	@$(BIN)/python -m benchmarks.soak $(or $(TASKS),100000)
+
+.PHONY: help setup demo test simulate faults check format bench load soak

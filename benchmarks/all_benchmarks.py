@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import in_flight, start_up, streams, submission, throughput
+from benchmarks import in_flight, start_up, steady, streams, submission, throughput
 from benchmarks.benchmark import Benchmark
 
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     throughput.benchmark,
     submission.benchmark,
+    steady.benchmark,
     in_flight.benchmark,
     streams.benchmark,
 )

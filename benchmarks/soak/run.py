@@ -183,14 +183,18 @@ class _Soak:
     async def _kill_again_and_again(self) -> None:
         chance = random.Random(self._tasks)
         plan = [(chance.uniform(0.02, 0.97), name) for name, count in self._kills() for _ in range(count)]
+        starting: dict[str, asyncio.Task[None]] = {}
         for share, name in sorted([*plan, (0.4, "valkey"), (0.6, "postgres")]):
             while self._ended < share * self._tasks:
                 await asyncio.sleep(0.05 + chance.random() / 10)
-            if name in self._system.killed:
-                await self._system.killed[name].kill()
-            else:
+            if name not in self._system.killed:
                 psutil.Process(self._system.servers.pids[name]).kill()
                 self._killed_servers.append(name)
+                continue
+            if name in starting:
+                await starting[name]
+            starting[name] = asyncio.create_task(self._system.killed[name].kill())
+        await asyncio.gather(*starting.values())
 
     @staticmethod
     def _kills() -> list[tuple[str, int]]:

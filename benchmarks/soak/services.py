@@ -15,8 +15,15 @@ from roadworthy import AgentService, Limits, ToolPolicy
 from roadworthy.frameworks.function import TaskContext
 
 SLOW_SECONDS = 0.2
-_failed: set[str] = set()
-"""Tasks that have failed in this process: each fails once."""
+
+
+def _fails_now(task_id: str) -> bool:
+    """Once for each task, whichever process runs it."""
+    try:
+        os.close(os.open(f"{os.environ[CALLS]}-{task_id}", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
 
 
 def _count(tool: str, task_id: str) -> str:
@@ -64,8 +71,7 @@ async def reply(ctx: TaskContext, message: str) -> str:
     await ctx.model("none", lambda _: _say("Let me see."))
     if kind == "broken":
         raise ValueError("this one is broken")
-    if kind == "flaky" and ctx.task_id not in _failed:
-        _failed.add(ctx.task_id)
+    if kind == "flaky" and _fails_now(ctx.task_id):
         raise ConnectionError("this one fails once")
     if kind == "tools":
         await asyncio.gather(ctx.tool(look_up, task_id=ctx.task_id), ctx.tool(reserve, task_id=ctx.task_id))

@@ -62,14 +62,19 @@ async def broken_promises(connection: Any, valkey: Any, accepted: Accepted, call
         if found := await connection.fetch(query):
             yield f"{what}: {len(found)} times, like {[tuple(row) for row in found[:MOST_SHOWN]]}"
     stored = {row[0]: (row[1], row[2]) for row in await connection.fetch(_TASKS)}
-    for what in (
-        *_lost_or_doubled(accepted, stored),
-        *_wrong_ends(accepted, stored),
-        *_effects(accepted, stored, calls),
-    ):
+    for what in wrong_ends_and_effects(accepted, stored, calls):
         yield what
     async for key in valkey.scan_iter("roadworthy:tickets:*"):
         yield f"a ticket was left behind: {key}"
+
+
+def wrong_ends_and_effects(accepted: Accepted, stored: dict[str, tuple[str, bool]], calls: Path) -> list[str]:
+    """`stored` has the status of each task, and whether it has ever waited for a person."""
+    return [
+        *_lost_or_doubled(accepted, stored),
+        *_wrong_ends(accepted, stored),
+        *_effects(accepted, stored, calls),
+    ]
 
 
 def _lost_or_doubled(accepted: Accepted, stored: dict[str, tuple[str, bool]]) -> list[str]:
@@ -84,7 +89,9 @@ def _lost_or_doubled(accepted: Accepted, stored: dict[str, tuple[str, bool]]) ->
 def _wrong_ends(accepted: Accepted, stored: dict[str, tuple[str, bool]]) -> list[str]:
     wrong: Counter[tuple[str, str]] = Counter()
     for id_, kind in accepted.kinds.items():
-        status, waited = stored.get(id_, ("lost", False))
+        if id_ not in stored:
+            continue
+        status, waited = stored[id_]
         given_up = status == "cancelled" and waited and RULES[kind].charges
         if status not in RULES[kind].ends and not given_up:
             wrong[kind, status] += 1
@@ -97,7 +104,7 @@ def _effects(accepted: Accepted, stored: dict[str, tuple[str, bool]], calls: Pat
     twice = [key for key, count in made.items() if key[0] == "charge" and count > 1]
     if twice:
         problems.append(f"{len(twice)} charges were made more than once, like {twice[:MOST_SHOWN]}")
-    charging = [id_ for id_, kind in accepted.kinds.items() if RULES[kind].charges and stored[id_][0] == "succeeded"]
-    if missing := [id_ for id_ in charging if made["charge", id_] != 1]:
+    charging = [id_ for id_, kind in accepted.kinds.items() if RULES[kind].charges]
+    if missing := [id_ for id_ in charging if stored.get(id_, ("",))[0] == "succeeded" and not made["charge", id_]]:
         problems.append(f"{len(missing)} tasks succeeded without their charge, like {missing[:MOST_SHOWN]}")
     return problems

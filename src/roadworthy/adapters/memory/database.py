@@ -209,7 +209,7 @@ class MemoryDatabase:
         self._set_fair_tag(row)
 
     def reach_tags(self, lanes: Iterable[str], claimed: Iterable[TaskRow]) -> None:
-        """Move virtual time on in all lanes that these were chosen from, so that their tags can be compared."""
+        """Let tags of all lanes that these were chosen from begin above theirs: so they can be compared."""
         for lane in lanes:
             for row in claimed:
                 place = lane, row.new.priority

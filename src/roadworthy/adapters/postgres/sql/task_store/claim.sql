@@ -37,7 +37,7 @@ with worker as materialized (
         limit first_look.share
         for no key update skip locked
     ) top
-), virtual_time as (
+), reached_tags as (
     -- Also of lanes that nothing was taken from, so that tags of different lanes can be compared.
     insert into lanes (lane, priority, claimed_tag)
     select wanted.lane, reached.priority, reached.tag
