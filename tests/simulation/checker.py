@@ -37,6 +37,9 @@ class Seen:
     changes: int = 0
     cancel_requested: bool = False
     failures: int = 0
+    resumed: bool = False
+    blocked_in: int = 0
+    """The transaction in which it was blocked last."""
     claimable: bool = False
     claimable_since: int = 0
     """The transaction in which it became claimable last."""
@@ -64,7 +67,7 @@ class Checker:
         self._turns: dict[SessionId, int] = defaultdict(int)
         self._last_claimed: dict[tuple[str, str], bool] = {}
         self._holder: dict[TaskId, UUID] = {}
-        self._once: Counter[tuple[str, int, str]] = Counter()
+        self._once: Counter[tuple[str, int, int, str]] = Counter()
         self._cancelled: dict[TaskId, None] = {}
         self._suspects: Counter[UUID | None] = Counter()
         """How many tasks changed in this transaction that had failed before, by the worker that had them."""
@@ -156,6 +159,10 @@ class Checker:
             self._trace.count(f"→ {after}")
             if before is not None and after is not before and after not in TRANSITIONS[before]:
                 self.fail("only lawful changes of status", f"{name}: {before} → {after}")
+            if before is TaskStatus.DEAD and after is not TaskStatus.DISCARDED:
+                failures, seen.cancel_requested, seen.resumed = 0, False, True
+            if after is TaskStatus.BLOCKED:
+                seen.blocked_in = self._transactions
             if before is TaskStatus.RUNNING:
                 self._check_end_of_attempt(row, seen, operation, after, change.reason, failures)
                 failures = row.failures
@@ -219,7 +226,8 @@ class Checker:
         turns = len(session.turns)
         if turns > self._turns[session.id]:
             started_from = json.loads(row.journal[0].payload).get("turns") if row.journal else None
-            if started_from is not None and row.status in LIFE_ENDS and started_from != turns - 1:
+            resumed = self._seen[row.id].resumed  # it began before the turns that others made meanwhile
+            if started_from is not None and not resumed and row.status in LIFE_ENDS and started_from != turns - 1:
                 self.fail(
                     "turns do not interleave", f"{self.name(row)} began after {started_from} turns and made {turns}"
                 )
@@ -230,10 +238,11 @@ class Checker:
     def _check_turn_of(self, row: TaskRow) -> None:
         session = self._database.sessions[row.new.session_id]
         blocked = [self._database.tasks[task_id] for task_id in session.task_ids]
+        since = self._seen[row.id].blocked_in
         older = [
             other
             for other in blocked
-            if other.status is TaskStatus.BLOCKED and not other.interrupts and other.created_at < row.created_at
+            if other.status is TaskStatus.BLOCKED and not other.interrupts and self._seen[other.id].blocked_in < since
         ]
         if older and not row.interrupts:
             self.fail("the oldest task of a session is next", f"{self.name(row)} passed {self.name(older[0])}")
@@ -296,7 +305,7 @@ class Checker:
         row = self._check_actor(token, f"model call {step}")
         if row is None:
             return
-        done = {(entry.kind, entry.detail.get("step")) for entry in row.journal}
+        done = {(entry.kind, entry.detail.get("step")) for entry in _present(row)}
         if (EntryKind.MODEL, step) in done:
             self.fail("no finished model reply is made again", f"step {step} of {self.name(row)}")
         for before in range(1, step):
@@ -312,15 +321,17 @@ class Checker:
             return
         if (step, call_id) in _tools_done(row):
             self.fail("no finished tool call is made again", f"{call_id} in step {step} of {self.name(row)}")
-        if (EntryKind.MODEL, step) not in {(entry.kind, entry.detail.get("step")) for entry in row.journal}:
+        if (EntryKind.MODEL, step) not in {(entry.kind, entry.detail.get("step")) for entry in _present(row)}:
             self.fail("results are in the journal before the next act", f"{call_id} in step {step} of {self.name(row)}")
-        started = [entry for entry in row.journal if entry.kind is EntryKind.STARTED]
+        started = [entry for entry in _present(row) if entry.kind is EntryKind.STARTED]
         if tool != "pay":
             return
         if not any((entry.detail["step"], entry.detail["call_id"]) == (step, call_id) for entry in started):
             self.fail("a `once` call is marked before it begins", f"{call_id} in step {step} of {self.name(row)}")
-        self._once[token, step, call_id] += 1
-        if self._once[token, step, call_id] > 1:
+        # An operator who resumes a task from the start has said that this may be repeated.
+        once = (token, row.generation, step, call_id)
+        self._once[once] += 1
+        if self._once[once] > 1:
             self.fail("a `once` tool happens at most once", f"{call_id} in step {step} of {self.name(row)}")
 
     def _check_actor(self, token: str, what: str) -> TaskRow | None:
@@ -347,6 +358,9 @@ class Checker:
         """A client was told that this task is going to be cancelled, or was."""
         self._cancelled[task_id] = None
 
+    def dead(self) -> list[TaskRow]:
+        return self._database.with_status(TaskStatus.DEAD)
+
     def row(self, task_id: TaskId) -> TaskRow:
         return self._database.tasks[task_id]
 
@@ -366,7 +380,7 @@ class Checker:
                 self.fail("every task ends", f"{self.name(row)} is waiting")
 
     def _check_output(self, row: TaskRow) -> None:
-        models = [entry for entry in row.journal if entry.kind is EntryKind.MODEL]
+        models = [entry for entry in _present(row) if entry.kind is EntryKind.MODEL]
         said = ["".join(text for _, text in entry.detail["pieces"]) for entry in models]
         output = json.loads(row.output or b"null")
         replies = output["replies"] if isinstance(output, dict) else [output]
@@ -384,9 +398,14 @@ def _script(row: TaskRow) -> Script:
     return Script.of(row.new.input)
 
 
+def _present(row: TaskRow) -> list[JournalEntry]:
+    """The entries of the present generation."""
+    return [entry for entry in row.journal if entry.generation == row.generation]
+
+
 def _owner(row: TaskRow) -> str:
     return f"{row.new.principal.tenant}/{row.new.principal.user}"
 
 
 def _tools_done(row: TaskRow) -> set[tuple[int, str]]:
-    return {(e.detail["step"], e.detail["call_id"]) for e in row.journal if e.kind is EntryKind.TOOL}
+    return {(e.detail["step"], e.detail["call_id"]) for e in _present(row) if e.kind is EntryKind.TOOL}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
+from contextlib import suppress
 from random import Random
 
 from roadworthy.core.insight.change_record import result_of
 from roadworthy.core.intake.submission import Submission
-from roadworthy.domain.errors import IllegalCursor, SessionBusy, StoreUnavailable
+from roadworthy.core.operations.resume_order import ResumeOrder
+from roadworthy.domain.errors import IllegalCursor, InvalidRequest, NotDead, SessionBusy, StoreUnavailable
 from roadworthy.domain.event import Event, EventKind, Place, rebuilt_events, text_end_of
-from roadworthy.domain.ids import SessionId
-from roadworthy.domain.principal import Principal
+from roadworthy.domain.ids import SessionId, TaskId
+from roadworthy.domain.principal import DEVELOPER, Principal
 from roadworthy.domain.task import LIFE_ENDS, OnBusy, Task, TaskStatus
 
 from .cluster import ApiNode, Cluster, Disconnected
@@ -19,6 +22,8 @@ from .outside import EFFECTS
 
 _AWAY = (StoreUnavailable, Disconnected)
 _TEXT = (EventKind.TEXT, EventKind.THINKING)
+_AFTER_DONE = ("queued", "blocked", "discarded")
+"""What operators make of a dead task."""
 
 
 class User:
@@ -88,7 +93,10 @@ class User:
         if self._chance.random() < 0.15:
             cancelling = asyncio.create_task(self._cancel(task, self._chance.expovariate(0.3)))
         if self._chance.random() < 0.8:
-            await Stream(self._cluster, self._principal, task, self._chance).follow()
+            stream = Stream(self._cluster, self._principal, task, self._chance)
+            await stream.follow()
+            while stream.goes_on:  # it was dead and is resumed
+                await stream.follow()
         if cancelling is not None:
             await cancelling
 
@@ -106,6 +114,40 @@ class User:
             self._cluster.checker.told_cancelled(task.id)
 
 
+class Operator:
+    """Has dead tasks resumed, or gives them up."""
+
+    def __init__(self, cluster: Cluster, chance: Random) -> None:
+        self._cluster = cluster
+        self._chance = chance
+        self._resumed: Counter[TaskId] = Counter()
+
+    async def live(self) -> None:
+        last = self._cluster.plan.seconds + 30
+        while self._cluster.loop.time() < last:
+            await asyncio.sleep(self._chance.expovariate(0.3))
+            for row in self._cluster.checker.dead():
+                if self._resumed[row.id] < 2 and self._chance.random() < 0.7:
+                    with suppress(*_AWAY, NotDead, InvalidRequest):
+                        await self._treat(row.id)
+
+    async def _treat(self, task_id: TaskId) -> None:
+        api = self._chance.choice(self._cluster.apis)
+        dead_tasks = api.dead_tasks
+        if dead_tasks is None:
+            return
+        if self._chance.random() < 0.1:
+            await api.request(lambda _: dead_tasks.discard(DEVELOPER, task_id))
+            self._cluster.trace.count("discarded")
+            return
+        again = self._chance.random() < 0.3
+        self._resumed[task_id] += 1
+        await api.request(
+            lambda _: dead_tasks.resume(DEVELOPER, task_id, ResumeOrder(from_start=again, repeat_effects=again))
+        )
+        self._cluster.trace.count("resumed")
+
+
 class Stream:
     """One client's view of a task, over any number of connections to any API."""
 
@@ -121,7 +163,13 @@ class Stream:
         """The text shown when each step came."""
         self._done = False
 
+    @property
+    def goes_on(self) -> bool:
+        """The task has another life after the one that was seen to its end."""
+        return self._cluster.checker.row(self._task.id).changes[-1].number > self._cursor
+
     async def follow(self) -> None:
+        self._done = False
         trace = self._cluster.trace
         while not self._done:
             api = self._chance.choice(self._cluster.apis)
@@ -145,8 +193,8 @@ class Stream:
         self._compare()
 
     def _take(self, event: Event) -> None:
-        if self._done:
-            self._fail(f"{event.kind} after `done`")
+        if self._done and event.data.get("status") not in _AFTER_DONE:
+            self._fail(f"{event.kind} after `done`, before another life began")
         if event.number <= self._cursor:
             self._fail(f"number {event.number} after {self._cursor}")
         self._cursor = event.number
@@ -172,13 +220,13 @@ class Stream:
         truth = [
             event
             for event in rebuilt_events(row.changes, row.journal, 0, result_of(row.task()))
-            if event.kind not in (*_TEXT, EventKind.RESTART)
+            if event.kind not in (*_TEXT, EventKind.RESTART) and event.number <= self._cursor
         ]
-        if self._durable != truth:
+        if not all(map(_is_same, self._durable, truth)) or len(self._durable) != len(truth):
             seen = {event.number for event in self._durable}
             lacks = [(event.number, event.kind.value) for event in truth if event.number not in seen]
             known = {event.number: event for event in truth}
-            wrong = [event for event in self._durable if known.get(event.number) != event]
+            wrong = [event for event in self._durable if not _is_same(event, known.get(event.number))]
             self._fail(f"it lacks {lacks} and has {wrong}")
         steps = [event for event in self._durable if event.kind is EventKind.STEP]
         for event, shown in zip(steps, self._texts, strict=True):
@@ -192,3 +240,10 @@ class Stream:
         self._cluster.checker.fail(
             "a stream misses nothing and shows nothing twice", f"{self._cluster.checker.name(row)}: {what}"
         )
+
+
+def _is_same(shown: Event, known: Event | None) -> bool:
+    """What earlier lives ended with is told at their ends only."""
+    if known is None or shown.number != known.number or shown.kind is not known.kind:
+        return False
+    return dict(shown.data) == dict(known.data) or (shown.kind is EventKind.DONE and "output" not in known.data)

@@ -11,6 +11,7 @@ from typing import Any
 from roadworthy import AgentService
 from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.lanes import MemoryLanes
@@ -24,6 +25,7 @@ from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
@@ -177,6 +179,7 @@ class ApiNode(Node):
     def __init__(self, cluster: Cluster, number: int) -> None:
         super().__init__(cluster, number)
         self.intake: Intake | None = None
+        self.dead_tasks: DeadTasks | None = None
         self._follow: FollowTask | None = None
         self._ending = asyncio.Event()
 
@@ -192,6 +195,7 @@ class ApiNode(Node):
         followers = Followers(cluster.tasks, SystemClock())
         log = WatchedEventLog(cluster.broker, cluster.checker)
         self._follow = FollowTask(cluster.tasks, cluster.journal, log, followers, SystemClock())
+        self.dead_tasks = DeadTasks(MemoryDeadLetters(cluster.database), cluster.journal, announcer, cluster.services)
         self.intake = intake
         self.process.when_killed.append(self._forget)
         await self._ending.wait()

@@ -51,6 +51,8 @@ class Plan:
     clock_skew: float
     pydantic_ai: bool
     deploy: bool
+    operator: bool
+    """Somebody resumes dead tasks, or discards them."""
 
 
 def draw_plan(chance: Random) -> Plan:
@@ -76,4 +78,5 @@ def draw_plan(chance: Random) -> Plan:
         clock_skew=chance.choice((0.0, 1.0, 300.0)),
         pydantic_ai=chance.random() < 0.25,
         deploy=chance.random() < 0.4,
+        operator=chance.random() < 0.4,
     )
