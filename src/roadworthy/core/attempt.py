@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -87,7 +86,9 @@ class Attempt:
         self.limits = task.limits
         self.lease = lease
         self.interruption: RoadworthyError | None = None
-        self.progress = Progress(task.limits.step_seconds)
+        self.progress = Progress(
+            task.limits.step_seconds, lambda thread, name: abandoned.leave_thread(thread, name, task.id)
+        )
         self.abandoned = abandoned
         self.is_loaded = task.journal_length == 0
         self.over = False
@@ -125,7 +126,7 @@ class Attempt:
             raise self.interruption or Fenced()
         if self.lease.remaining > 0:
             return
-        with self.progress.ours():
+        with self.progress:
             while self.lease.remaining <= 0:
                 if self.interruption is not None:
                     raise self.interruption
@@ -142,16 +143,9 @@ class Attempt:
                 f"the task used up its ${self.limits.cost_usd}; raise limits.cost_usd if its work costs more"
             )
 
-    @contextmanager
-    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> Generator[OpenCall]:
-        """While a model or tool call is under way."""
-        with self.progress.call(name, seconds, tool=tool, once=once) as call:
-            try:
-                yield call
-            finally:
-                for thread in call.threads:
-                    if not thread.done() and not thread.cancel():
-                        self.abandoned.leave_thread(thread, name, self.task.id)
+    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> OpenCall:
+        """A model or tool call, under way while it is entered."""
+        return self.progress.call(name, seconds, tool=tool, once=once)
 
     # What it did before
 
@@ -215,7 +209,7 @@ class Attempt:
         self._count(draft.kind, draft.detail)
         usage = self.whole_usage
         writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage) for d in drafts]
-        with self.progress.ours():
+        with self.progress:
             sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)
         self._publish(drafts, sequences)

@@ -26,8 +26,9 @@ class AgentRun:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._task = self._loop.create_task(run)
         self._task.add_done_callback(lambda _: self._end(None))
-        self._look_again(attempt.progress.seconds_left(grace))
-        attempt.progress.when_changed = self._look_sooner
+        attempt.progress.grace = grace
+        attempt.progress.when_sooner = self._look_again
+        self._look_again()
 
     async def finished(self) -> Finished:
         """What the agent came to; raises what it raised, CancelledError, or the error of what hangs."""
@@ -66,9 +67,8 @@ class AgentRun:
         progress = self._attempt.progress
         if self._loop.time() - due > LATE_SECONDS:
             progress.forgive()
-        left = progress.seconds_left(self._grace)
-        if left > 0:
-            self._look_again(left)
+        if progress.seconds_left() > 0:
+            self._look_again()
             return
         hung = progress.stuck()
         if isinstance(hung, AgentHung):
@@ -78,15 +78,13 @@ class AgentRun:
             self._task.cancel()
             self._end(hung)
 
-    def _look_again(self, seconds: float) -> None:
-        due = self._loop.time() + seconds
+    def _look_again(self) -> None:
+        if self._over.done():
+            return
+        if (before := self._timers.get("look")) is not None:
+            before.cancel()
+        due = self._loop.time() + self._attempt.progress.seconds_left()
         self._timers["look"] = self._loop.call_at(due, self._look, due)
-
-    def _look_sooner(self) -> None:
-        left = self._attempt.progress.seconds_left(self._grace)
-        if self._loop.time() + left < self._timers["look"].when() and not self._over.done():
-            self._timers["look"].cancel()
-            self._look_again(left)
 
     def _end(self, hung: RoadworthyError | None) -> None:
         if not self._over.done():

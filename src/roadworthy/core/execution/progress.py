@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
 from roadworthy.domain.errors import AgentHung, EffectUnknown, ModelCallFailed, RoadworthyError, ToolCallFailed
 from roadworthy.domain.failure_class import FailureClass
 
 
-@dataclass(eq=False, slots=True)
 class OpenCall:
-    """A model or tool call that is under way."""
+    """A model or tool call, under way while it is entered."""
 
-    name: str
-    seconds: float
-    """Its own limit."""
-    until: float
-    tool: str | None = None
-    once: bool = False
-    threads: list[Future[Any]] = field(default_factory=list[Future[Any]])
-    """What it runs in threads, which nothing can end."""
+    __slots__ = ("_outer", "_progress", "name", "once", "seconds", "threads", "tool", "until")
+
+    def __init__(self, progress: Progress, name: str, seconds: float, tool: str | None, once: bool) -> None:
+        self._progress = progress
+        self._outer: OpenCall | None = None
+        self.name = name
+        self.seconds = seconds
+        """Its own limit."""
+        self.tool = tool
+        self.once = once
+        self.until = 0.0
+        self.threads: list[Future[Any]] = []
+        """What it runs in threads, which nothing can end."""
+
+    def __enter__(self) -> OpenCall:
+        self._outer = calling.get()
+        calling.set(self)
+        self._progress.opened(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        calling.set(self._outer)
+        self._progress.closed(self)
+        for thread in self.threads:
+            if not thread.done() and not thread.cancel():
+                self._progress.when_thread_stays(thread, self.name)
 
     def hung(self) -> RoadworthyError:
         """The error of a call that is past its limit and did not end when it was told to."""
@@ -49,59 +64,56 @@ class Progress:
     `seconds`; both by `grace`, in which they may end by themselves.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, when_thread_stays: Callable[[Future[Any], str], object]) -> None:
         self._seconds = seconds
         self._moved = time.monotonic()
         self._open: dict[OpenCall, None] = {}
         self._held_by_us = 0
-        self.when_changed: Callable[[], object] = lambda: None
-        """Called when something begins or ends: it may be stuck sooner than it seemed before."""
+        self._look_at = float("inf")
+        self.grace = 0.0
+        self.when_thread_stays = when_thread_stays
+        self.when_sooner: Callable[[], object] = lambda: None
+        """Called when it may be stuck sooner than `seconds_left` said last."""
 
-    @contextmanager
-    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> Generator[OpenCall]:
-        """While a call is under way."""
-        call = OpenCall(name, seconds, time.monotonic() + seconds, tool, once)
+    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> OpenCall:
+        return OpenCall(self, name, seconds, tool, once)
+
+    def opened(self, call: OpenCall) -> None:
+        call.until = time.monotonic() + call.seconds
         self._open[call] = None
-        self.when_changed()
-        outer = calling.get()
-        calling.set(call)
-        try:
-            yield call
-        finally:
-            calling.set(outer)
-            del self._open[call]
-            self._moved = time.monotonic()
-            self.when_changed()
+        self._changed()
 
-    @contextmanager
-    def ours(self) -> Generator[None]:
-        """While it is not the agent that takes its time, but the store, the lease, or we."""
+    def closed(self, call: OpenCall) -> None:
+        del self._open[call]
+        self._moved = time.monotonic()
+        self._changed()
+
+    # While it is not the agent that takes its time, but the store, the lease, or we.
+
+    def __enter__(self) -> None:
         self._held_by_us += 1
-        try:
-            yield
-        finally:
-            self._held_by_us -= 1
-            self._moved = time.monotonic()
-            self.when_changed()
 
-    def seconds_left(self, grace: float) -> float:
+    def __exit__(self, *_: object) -> None:
+        self._held_by_us -= 1
+        self._moved = time.monotonic()
+        self._changed()
+
+    def seconds_left(self) -> float:
         """Until it is stuck, as things stand; 0 or less once it is."""
         now = time.monotonic()
-        if self._held_by_us:
-            return self._seconds + grace
-        last = max((call.until for call in self._open), default=self._moved + self._seconds)
-        return last + grace - now
-
-    @property
-    def doing(self) -> str:
-        """What it has under way, in words."""
-        return ", ".join(call.name for call in self._open) or "the agent's own code"
+        self._look_at = now + self._seconds + self.grace if self._held_by_us else self._due()
+        return self._look_at - now
 
     def forgive(self) -> None:
         """Nothing could move: the event loop stood still until now."""
         self._moved = time.monotonic()
         for call in self._open:
             call.until = max(call.until, self._moved)
+
+    @property
+    def doing(self) -> str:
+        """What it has under way, in words."""
+        return ", ".join(call.name for call in self._open) or "the agent's own code"
 
     def stuck(self) -> RoadworthyError:
         """What hangs, in words: of several calls first the one whose effect is unknown now."""
@@ -111,3 +123,11 @@ class Progress:
         return AgentHung(
             f"the agent called neither a model nor a tool for {self._seconds:g} s (limits.step_seconds) and did not end"
         )
+
+    def _due(self) -> float:
+        last = max([call.until for call in self._open]) if self._open else self._moved + self._seconds
+        return last + self.grace
+
+    def _changed(self) -> None:
+        if not self._held_by_us and self._due() < self._look_at:
+            self.when_sooner()
