@@ -72,6 +72,6 @@ class Lanes(Protocol):
         ...
 
     async def release_parked_tasks(self, limit: int) -> Sequence[Task]:
-        """Queue tasks again that wait because the code did not match their journal: once for each start of a worker
-        of their own version."""
+        """Queue tasks again that wait because the code did not match their journal: once for each worker of their
+        own version that has started since they were last claimed."""
         ...

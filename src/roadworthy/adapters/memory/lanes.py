@@ -97,7 +97,8 @@ class MemoryLanes:
     def _release_parked_tasks(self, limit: int) -> list[Task]:
         database = self._database
         parked = [row for row in database.with_status(TaskStatus.WAITING) if _is_parked(row)]
-        due = [row for row in parked if any(w.started_at > row.changes[-1].at for w in database.own(row.lane))][:limit]
+        # The change before it was parked is the claim of whoever parked it.
+        due = [row for row in parked if any(w.started_at > row.changes[-2].at for w in database.own(row.lane))][:limit]
         for row in due:
             row.error = None
             database.change(

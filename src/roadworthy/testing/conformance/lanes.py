@@ -328,6 +328,18 @@ class ContinuedLaneContract:
         assert claimed.task.id == task.id
         assert (await stores.tasks.find(ALICE, behind.id)).status is TaskStatus.BLOCKED
 
+    async def test_also_if_that_worker_started_while_the_newer_version_still_ran_it(self, stores: Stores):
+        await submit_one(stores)
+        (claimed,) = await stores.tasks.claim(await register_continuing(stores), [LANE], 1)
+        await stores.pass_time(0.01)
+        own = await register(stores)
+        await stores.pass_time(0.01)
+        parked = await park_for_mismatch(stores, claimed)
+        assert _ids(await stores.lanes.release_parked_tasks(10)) == [parked.id]
+        (claimed,) = await stores.tasks.claim(own, [LANE], 10)
+        await park_for_mismatch(stores, claimed)
+        assert await stores.lanes.release_parked_tasks(10) == []
+
     async def test_once_for_each_start(self, stores: Stores):
         await parked_by_a_newer_version(stores)
         for _ in range(2):

@@ -1,11 +1,12 @@
--- A worker that was there before the task was parked may be the one whose code did not match: only a start is news.
+-- A worker that was there before the claim that ended here may be the one whose code did not match: only one that has
+-- started since is news, also if it came while the task still ran elsewhere.
 with held as materialized (
     select t.id from tasks t
     where t.status = 'waiting' and error_code(t.error) = $1
         and exists (
             select from workers w
             where w.lease_expires_at > statement_timestamp()
-                and w.started_at > to_timestamp((t.changes -> -1 ->> 3)::double precision)
+                and w.started_at > to_timestamp((t.changes -> -2 ->> 3)::double precision)
                 and jsonb_typeof(w.lanes -> t.lane) = 'string'
         )
     order by t.id
