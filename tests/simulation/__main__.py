@@ -140,7 +140,14 @@ def _said(counts: Counter[str]) -> str:
 def _faults(counts: Counter[str]) -> int:
     from .plan import DISTURBANCES
 
-    drawn = ("failed calls", "lost answers", "lost tickets and events", "model failures", "tool failures")
+    drawn = (
+        "failed calls",
+        "lost answers",
+        "lost tickets and events",
+        "model failures",
+        "stop a worker for long",
+        "tool failures",
+    )
     return sum(counts[name] for name in (*DISTURBANCES, *drawn))
 
 

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from roadworthy.domain.errors import LeaseLost
-
 
 @dataclass(slots=True)
 class Lease:
@@ -34,9 +32,5 @@ class Lease:
 
     @property
     def remaining(self) -> float:
+        """Asked immediately before every act that others can see: at 0 or below nobody may act."""
         return self._until - self.now()
-
-    def check(self) -> None:
-        """LeaseLost once it ran out. Called immediately before every act that others can see."""
-        if self.remaining <= 0:
-            raise LeaseLost
