@@ -86,7 +86,8 @@ class MemoryDeadLetters:
         if _has_changed(row, resume.task):
             return ChangedMeanwhile(row.task())
         row.new = replace(row.new, input=resume.input, limits=resume.limits, version=resume.version)
-        row.failures, row.error, row.claim_token, row.cancel_requested = 0, None, None, False
+        row.failures, row.losses = 0, 0
+        row.error, row.claim_token, row.cancel_requested = None, None, False
         row.interrupts, row.place = False, database.next_place()
         if resume.from_start:
             row.generation += 1
@@ -96,9 +97,7 @@ class MemoryDeadLetters:
         released = database.release_next(row.new.session_id)
         target = ActionTarget(resume.detail, row.id, row.lane)
         database.record_actions(operator, ActionKind.RESUME, [target], resume.note)
-        live = (worker for id_, worker in database.workers.items() if database.holds_lease(id_))
-        served = any(row.lane in each.worker.lanes for each in live)
-        return Resumed(row.task(), released.task() if released else None, served)
+        return Resumed(row.task(), released.task() if released else None, served=bool(database.serving(row.lane)))
 
     def _discard(self, operator: Principal, discard: Discard) -> Discarded | ChangedMeanwhile:
         row = self._row(discard.task.id)

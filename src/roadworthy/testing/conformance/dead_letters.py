@@ -189,6 +189,22 @@ class ResumeContract:
         await stores.pass_time(0.5)
         assert [task.id for task in await stores.upkeep.expire_tasks(10)] == [dead.id]
 
+    async def test_it_has_been_ready_only_since_then(self, stores: Stores):
+        dead = await die(stores)
+        await stores.pass_time(0.6)
+        await stores.dead.resume(OPERATOR, replace(resume_of(dead), version="2"))
+        (load,) = [load for load in await stores.lanes.loads() if load.lane == "support@2"]
+        assert load.oldest_seconds < 0.5
+        assert load.unserved_seconds < 0.5
+
+    async def test_a_worker_that_takes_no_more_tasks_does_not_serve_it(self, stores: Stores):
+        worker_id = await register(stores)
+        dead = await settle(stores, await run_one(stores, worker_id=worker_id), TaskStatus.DEAD, error=LOST)
+        await stores.workers.withdraw(worker_id)
+        outcome = await stores.dead.resume(OPERATOR, resume_of(dead.task))
+        assert isinstance(outcome, Resumed)
+        assert not outcome.served
+
     async def test_behind_what_its_session_has_now_it_is_blocked(self, stores: Stores):
         dead = await die(stores)
         running = await run_one(stores, session_id=dead.session_id)

@@ -17,11 +17,12 @@ with there as materialized (
         output = case when $9 then null else t.output end,
         error = null,
         failures = 0,
+        losses = 0,
         claim_token = null,
         worker_id = null,
         cancel_requested_at = null,
         ready = true,
-        run_after = null,
+        run_after = statement_timestamp(),
         -- Behind what its session has now, as a new message.
         place = (extract(epoch from clock_timestamp()) * 1000000)::bigint,
         expires_at = statement_timestamp() + $10::double precision * interval '1 second',
@@ -40,5 +41,8 @@ with there as materialized (
 )
 select
     {task},
-    exists (select from workers w where w.lanes ? t.lane and w.lease_expires_at > clock_timestamp())
+    exists (
+        select from workers w
+        where coalesce(jsonb_typeof(w.lanes -> t.lane), 'null') <> 'null' and w.lease_expires_at > clock_timestamp()
+    )
 from resumed t
