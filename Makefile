@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 UV := .uv/bin/uv
 BIN := .venv/bin
+# Tests wait for servers and signals more than they compute.
+TOGETHER := -n $(or $(JOBS),3) --dist loadfile
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,7 +23,7 @@ demo: .venv/ready ## the main job end to end: servers, a real small model, the s
 	@$(BIN)/python -m examples.support.demo
 
 test: .venv/ready ## run the tests (real PostgreSQL, Valkey, processes and signals)
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(TOGETHER)
 
 faults: .venv/ready ## every fault, under load, with what each one costs (ROUNDS=1; about a quarter of an hour)
 	@$(BIN)/pytest tests/faults --long --rounds $(or $(ROUNDS),1)
@@ -34,7 +36,7 @@ check: .venv/ready ## what CI runs: format, lint, types, layers and tests
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest $(TOGETHER)
 
 format: .venv/ready ## format the code and mend what lint can mend
 	$(BIN)/ruff format .

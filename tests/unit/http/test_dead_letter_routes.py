@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from roadworthy.domain.task import TaskStatus
 from roadworthy.ports.task_store import TaskFilter
 
 DEAD = "/v1/operator/dead"
+SOMEBODY = UUID(int=7)
 
 
 @pytest.fixture
@@ -165,9 +167,9 @@ async def test_somebody_who_is_faster(api: Api):
     ("method", "path"),
     [
         ("GET", DEAD),
-        ("GET", f"{DEAD}/{new_id()}"),
-        ("POST", f"{DEAD}/{new_id()}/resume"),
-        ("POST", f"{DEAD}/{new_id()}/discard"),
+        ("GET", f"{DEAD}/{SOMEBODY}"),
+        ("POST", f"{DEAD}/{SOMEBODY}/resume"),
+        ("POST", f"{DEAD}/{SOMEBODY}/discard"),
         ("POST", f"{DEAD}/resume"),
         ("POST", f"{DEAD}/discard"),
         ("GET", "/v1/operator/actions"),
