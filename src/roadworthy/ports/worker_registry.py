@@ -31,7 +31,9 @@ class Heartbeat:
 
 
 class WorkerRegistry(Protocol):
-    async def register(self, worker: Worker, lease_seconds: float) -> None: ...
+    async def register(self, worker: Worker, lease_seconds: float) -> None:
+        """Give the worker its first lease. Changes nothing once that was ended: it comes back as another one."""
+        ...
 
     async def heartbeat(self, worker_id: UUID, lease_seconds: float) -> Heartbeat | None:
         """Extend the lease, also one that ran out and that nobody ended yet (the store may have been away).

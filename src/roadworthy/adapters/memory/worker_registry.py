@@ -19,6 +19,8 @@ class MemoryWorkerRegistry:
         def register() -> None:
             now = self._database.now()
             known = self._database.workers.get(worker.id)
+            if known is not None and known.lease_until == ENDED:
+                return  # it arrived late: the worker's tasks are others' by now
             started_at = now if known is None else known.started_at
             self._database.workers[worker.id] = WorkerRow(worker, now + lease_seconds, started_at, last_seen=now)
 

@@ -52,6 +52,17 @@ class WorkerRegistryContract:
         assert await stores.upkeep.rescue_expired_leases(3, 10) == []
         assert await stores.tasks.find(ALICE, kept.task.id) == kept.task
 
+    async def test_registering_again_gives_no_lease_once_it_was_ended(self, stores: Stores):
+        worker = Worker(uuid4(), {LANE: "digest"}, "here", 1)
+        for _ in range(2):
+            await stores.workers.register(worker, 60)
+            assert await stores.workers.heartbeat(worker.id, 60) == Heartbeat([])
+        await run_one(stores, worker_id=worker.id)
+        await lose_worker(stores, worker.id)
+        await stores.workers.register(worker, 60)
+        assert await stores.workers.heartbeat(worker.id, 60) is None
+        assert await stores.tasks.claim(worker.id, [LANE], 10) == []
+
     async def test_a_worker_that_is_not_registered_is_told(self, stores: Stores):
         assert await stores.workers.heartbeat(uuid4(), 60) is None
 
