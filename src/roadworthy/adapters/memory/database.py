@@ -188,6 +188,9 @@ class MemoryDatabase:
 
     def move(self, row: TaskRow, version: str, reason: str) -> None:
         """Give a queued, blocked or waiting task to another version of its agent; a waiting one is queued."""
+        claimable = row.claimable
+        if claimable:
+            self._give_fair_tag_back(row)
         row.new = replace(row.new, version=version)
         if row.status is TaskStatus.WAITING:
             row.error = None
@@ -195,7 +198,7 @@ class MemoryDatabase:
             return
         row.record_change(reason, self.now())
         row.waits_since = self.now()
-        if row.status is TaskStatus.QUEUED:
+        if claimable:
             self._set_fair_tag(row)
 
     def pause(self, row: TaskRow, seconds: float) -> None:

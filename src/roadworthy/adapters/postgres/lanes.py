@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ from roadworthy.adapters.postgres.failures import translated
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.adapters.postgres.rows import Row
-from roadworthy.adapters.postgres.session_wall import SessionWall
+from roadworthy.adapters.postgres.session_wall import OwnerTags, SessionWall
 from roadworthy.domain.errors import JournalMismatch
 from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
@@ -58,7 +59,14 @@ class PostgresLanes:
                 found = await transaction.fetch(self._queries["move"], *values)
             moved = _tasks(found)
             if moved:
-                await self._wall.enqueue(transaction, moved)
+                left = Counter(
+                    (lane, task.priority, task.principal.tenant, task.principal.user)
+                    for task, row in zip(moved, found, strict=True)
+                    if row[-1]
+                )
+                await self._wall.enqueue(
+                    transaction, moved, [OwnerTags(*place, count) for place, count in left.items()]
+                )
                 detail = {"to": to_lane, "parked": parked, "task_ids": [str(task.id) for task in moved]}
                 await self._actions.write(transaction, operator, ActionKind.MOVE, [ActionTarget(detail, lane=lane)])
         return moved

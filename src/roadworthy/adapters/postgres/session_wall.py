@@ -6,6 +6,7 @@ Locks are taken in this order everywhere: sessions, tasks, owners, each sorted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from roadworthy.adapters.postgres import rows
@@ -14,6 +15,16 @@ from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Task, TaskStatus
+
+
+class OwnerTags(NamedTuple):
+    """An owner's place in a lane, and how many of its tags there nobody will use."""
+
+    lane: str
+    priority: int
+    tenant: str
+    owner: str
+    unused: int = 0
 
 
 class SessionWall:
@@ -44,13 +55,19 @@ class SessionWall:
         await self.enqueue(transaction, [*changed, *released])
         return released
 
-    async def enqueue(self, transaction: Transaction, tasks: Sequence[Task]) -> None:
+    async def enqueue(
+        self, transaction: Transaction, tasks: Sequence[Task], concerned: Sequence[OwnerTags] = ()
+    ) -> None:
         """Give those that were just queued their place among the others of their lane, and take back the place of
-        those that left the queue without being claimed."""
+        those that left the queue without being claimed.
+
+        `concerned` are owners who leave tags in other lanes, or who draw some later in this transaction.
+        """
         queued: list[TaskId] = [task.id for task in tasks if task.status is TaskStatus.QUEUED]
         unclaimed: list[TaskId] = [task.id for task in tasks if _left_unclaimed(task)]
-        if unclaimed:
-            await transaction.fetch(self._tags["give_back"], unclaimed, queued)
+        if unclaimed or concerned:
+            columns = zip(*concerned, strict=True) if concerned else ((),) * len(OwnerTags._fields)
+            await transaction.fetch(self._tags["give_back"], unclaimed, queued, *(list(column) for column in columns))
         if queued:
             await transaction.fetch(self._tags["draw"], queued)
 

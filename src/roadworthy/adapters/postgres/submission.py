@@ -10,7 +10,7 @@ from roadworthy.adapters.postgres import reasons, rows
 from roadworthy.adapters.postgres.failures import NotAccepted, SessionOccupied
 from roadworthy.adapters.postgres.partial_output import PartialOutput
 from roadworthy.adapters.postgres.pool import Pool, RollBack, Transaction
-from roadworthy.adapters.postgres.session_wall import SessionWall
+from roadworthy.adapters.postgres.session_wall import OwnerTags, SessionWall
 from roadworthy.domain.event import changed_number
 from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.journal import NotStorable
@@ -120,7 +120,8 @@ class Submission:
             (row,) = await transaction.fetch(self._queries["cancel"], occupant, reasons.INTERRUPTED)
             (interrupted,) = await self._partial_output.keep(transaction, [rows.task(row)])
             if interrupted.status is not TaskStatus.RUNNING:
-                await self._wall.enqueue(transaction, [interrupted])
+                drawing = OwnerTags(new.lane, new.priority, new.principal.tenant, new.principal.user)
+                await self._wall.enqueue(transaction, [interrupted], [drawing])
                 occupant = None
         if occupant is None and (blocked is None or new.on_busy is OnBusy.INTERRUPT):
             return Submitted(await self._insert(transaction, new, TaskStatus.QUEUED), interrupted)

@@ -189,6 +189,14 @@ class MoveLaneContract:
         users = [each.task.principal.user for each in claimed]
         assert [set(users[place : place + 2]) for place in (0, 2, 4)] == [{"alice", "bob"}] * 3
 
+    async def test_their_owner_comes_no_later_in_the_lane_that_they_have_left(self, stores: Stores):
+        await submit(stores, *(new_task(ALICE) for _ in range(20)))
+        await stores.lanes.move(OPERATOR, LANE, "2", 100)
+        await submit(stores, *(new_task(BOB) for _ in range(3)))
+        mine = await submit_one(stores, ALICE)
+        claimed = await stores.tasks.claim(await register(stores), [LANE], 2)
+        assert mine.id in [each.task.id for each in claimed]
+
     async def test_they_have_fresh_time_to_wait(self, stores: Stores):
         await submit_one(stores, limits=Limits(queue_seconds=0.4))
         await stores.pass_time(0.3)

@@ -17,4 +17,4 @@ update tasks t set
     changes = with_change(changes, journal_length, attempt, 'queued', $4),
     expires_at = statement_timestamp() + (limits ->> 'queue_seconds')::double precision * interval '1 second'
 where id = any(array(select id from held)) and status = 'waiting'
-returning {task}
+returning {task}, false
