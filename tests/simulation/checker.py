@@ -37,6 +37,8 @@ class Seen:
     changes: int = 0
     cancel_requested: bool = False
     failures: int = 0
+    losses: int = 0
+    """How many of them were rescues."""
     resumed: bool = False
     blocked_in: int = 0
     """The transaction in which it was blocked last."""
@@ -70,7 +72,7 @@ class Checker:
         self._once: Counter[tuple[str, int, int, str]] = Counter()
         self._cancelled: dict[TaskId, None] = {}
         self._suspects: Counter[UUID | None] = Counter()
-        """How many tasks changed in this transaction that had failed before, by the worker that had them."""
+        """How many tasks changed in this transaction that had been lost before, by the worker that had them."""
 
     def fail(self, promise: str, what: str) -> None:
         self.broken.append(f"{promise}: {what}")
@@ -104,7 +106,7 @@ class Checker:
                 self._trace.add(self.name(row), "is to be cancelled")
                 seen.cancel_requested = True
         self._suspects = Counter(
-            self._holder.get(row.id) for row, seen in changed if seen.failures and not seen.cancel_requested
+            self._holder.get(row.id) for row, seen in changed if seen.losses and not seen.cancel_requested
         )
         if operation == "task_store.claim":
             self._check_order([row for row, _ in changed])
@@ -150,6 +152,7 @@ class Checker:
     def _check_changes(self, row: TaskRow, seen: Seen, operation: str, grown: Sequence[JournalEntry]) -> None:
         name = self.name(row)
         failures = 0 if grown else seen.failures
+        seen.losses = 0 if grown else seen.losses
         numbers = [change.number for change in row.changes]
         if any(after <= before for before, after in pairwise(numbers)):
             self.fail("event numbers rise", f"{name} has changes {numbers}")
@@ -160,7 +163,7 @@ class Checker:
             if before is not None and after is not before and after not in TRANSITIONS[before]:
                 self.fail("only lawful changes of status", f"{name}: {before} → {after}")
             if before is TaskStatus.DEAD and after is not TaskStatus.DISCARDED:
-                failures, seen.cancel_requested, seen.resumed = 0, False, True
+                failures, seen.losses, seen.cancel_requested, seen.resumed = 0, 0, False, True
             if after is TaskStatus.BLOCKED:
                 seen.blocked_in = self._transactions
             if before is TaskStatus.RUNNING:
@@ -185,19 +188,22 @@ class Checker:
         if seen.cancel_requested and after is not TaskStatus.CANCELLED:
             self.fail("a cancel before the settlement wins", f"{name} became {after}")
         rescued = operation == "task_upkeep.rescue_expired_leases"
+        # Of several that were lost with one worker it is not known which one brings workers down.
+        guilty = self._plan.max_retries == 0 or (seen.losses > 0 and self._suspects[self._holder.get(row.id)] == 1)
         if rescued:
             self._check_rescue(row)
+            seen.losses += 1
         handed_over = after is TaskStatus.QUEUED and not rescued and row.failures == failures
         if after is TaskStatus.QUEUED and not handed_over:
             if row.failures != failures + 1:
                 self.fail("failures are counted right", f"{name} went from {failures} to {row.failures}: {reason}")
-            # Of several that were lost with one worker it is not known which one brings workers down.
-            parted = rescued and self._suspects[self._holder.get(row.id)] > 1
-            if row.failures > self._plan.max_retries and not parted:
+            if row.failures > self._plan.max_retries and (guilty or not rescued):
                 self.fail("too many failures end a task", f"{name} is queued with {row.failures}")
         if after is TaskStatus.DEAD and "times without progress" in (reason or ""):
             if failures < self._plan.max_retries:
                 self.fail("dead only after MAX_RETRIES", f"{name} had {failures} failures before: {reason}")
+            if rescued and not guilty:
+                self.fail("nobody dies for what others did", f"{name}: {reason}")
         elif after is TaskStatus.DEAD and rescued:
             self.fail("dead only after MAX_RETRIES", f"{name}: {reason}")
 

@@ -12,12 +12,12 @@ class TaskUpkeep(Protocol):
     async def rescue_expired_leases(self, max_retries: int, limit: int, apart_seconds: float = 30) -> Sequence[Task]:
         """Take running tasks away from workers whose lease ran out.
 
-        Each counts a failure and goes back to `queued`; one with a cancel request ends `cancelled`, one with
-        more than `max_retries` failures ends `dead`. Returns them and the session tasks they released.
+        Each counts a failure and goes back to `queued`; one with a cancel request ends `cancelled`. One with more than
+        `max_retries` failures ends `dead` if it alone of the worker's tasks was lost before, since its journal grew
+        last, or if `max_retries` is 0. Returns them and the session tasks they released.
 
-        Of tasks that one worker took with it, and that had failures before, none ends `dead`, for any of them may be
-        the one that brings workers down: the half with more failures waits for `apart_seconds` before it may be
-        claimed again.
+        Any of several that were lost before may be the one that brings workers down: the half of them that was lost
+        more often waits for `apart_seconds` before it may be claimed again, and as much longer until it expires.
         """
         ...
 

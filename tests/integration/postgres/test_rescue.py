@@ -4,7 +4,7 @@ import asyncio
 
 from roadworthy.domain.task import TaskStatus
 from roadworthy.ports.task_store import Settled, SettleRefused
-from roadworthy.testing.conformance.scenario import ALICE, claim_one, end_of, new_task, register, run_one, submit
+from roadworthy.testing.conformance.scenario import ALICE, BOB, claim_one, end_of, new_task, register, run_one, submit
 from roadworthy.testing.conformance.stores import Stores
 
 from .other_connection import OtherConnection
@@ -43,6 +43,36 @@ async def test_an_append_that_is_under_way_is_seen_by_the_next_attempt(stores: S
         await connection.execute("update tasks set journal_length = 5, failures = 0")
     (rescued,) = await rescuing
     assert (rescued.journal_length, rescued.failures) == (5, 1)
+
+
+async def test_tasks_lost_together_have_company_also_if_a_session_is_locked(stores: Stores, other: OtherConnection):
+    tasks = await submit(stores, new_task(), new_task(BOB))
+    for _ in range(2):
+        assert len(await stores.upkeep.rescue_expired_leases(1, 10)) in (0, 2)
+        worker_id = await register(stores)
+        assert len(await stores.tasks.claim(worker_id, ["support@1"], 10)) == 2
+        await stores.workers.deregister(worker_id)
+    async with other.holding(LOCK_SESSION, tasks[0].session_id):
+        first = await stores.upkeep.rescue_expired_leases(1, 10)
+    second = await stores.upkeep.rescue_expired_leases(1, 10)
+    assert [(task.id, task.status) for task in (*first, *second)] == [
+        (tasks[1].id, TaskStatus.QUEUED),
+        (tasks[0].id, TaskStatus.QUEUED),
+    ]
+    assert await other.connection.fetchval("select count(*) from tasks where not ready") == 1
+
+
+async def test_a_parted_task_that_is_cancelled_gives_back_no_tag(stores: Stores, other: OtherConnection):
+    """It had used up the one that it was claimed with, and draws the next one after its pause."""
+    await submit(stores, new_task(), new_task())
+    for _ in range(2):
+        worker_id = await register(stores)
+        assert len(await stores.tasks.claim(worker_id, ["support@1"], 10)) == 2
+        await stores.workers.deregister(worker_id)
+        await stores.upkeep.rescue_expired_leases(3, 10)
+    last_tag = await other.connection.fetchval("select last_tag from owners")
+    await stores.tasks.cancel(ALICE, await other.connection.fetchval("select id from tasks where not ready"))
+    assert await other.connection.fetchval("select last_tag from owners") == last_tag
 
 
 async def test_two_rescues_share_the_work_and_take_no_task_twice(stores: Stores):

@@ -58,6 +58,6 @@ class MemoryJournal:
             at=self._database.now(),
         )
         row.journal.append(committed)
-        row.failures = 0
+        row.failures, row.losses = 0, 0
         row.usage = entry.usage or row.usage
         return Appended(committed.sequence)

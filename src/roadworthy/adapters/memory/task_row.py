@@ -41,6 +41,8 @@ class TaskRow:
     """Of the last claim, also after that attempt was settled; None once the task was taken away from it."""
     worker_id: UUID | None = None
     failures: int = 0
+    losses: int = 0
+    """How often it was lost with its worker since its journal grew last."""
     journal: list[JournalEntry] = field(default_factory=list[JournalEntry])
     changes: list[StatusChange] = field(default_factory=list[StatusChange])
     running_seconds: float = 0

@@ -9,7 +9,6 @@ from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.failure_class import FailureClass
-from roadworthy.domain.ids import TaskId
 from roadworthy.domain.task import Task, TaskStatus
 
 
@@ -44,18 +43,20 @@ class MemoryTaskUpkeep:
         database = self._database
         running = database.with_status(TaskStatus.RUNNING)
         lost = [row for row in running if not database.holds_lease(row.worker_id)][:limit]
-        together = _lost_together(lost)
         changed: list[TaskRow] = []
         for row in lost:
-            suspects = together.get(row.new.id, [row])
+            suspects = database.suspects_of(row.worker_id)
+            suspected = row.losses > 0 and row.id in suspects
+            alone = max_retries == 0 or (suspected and len(suspects) == 1)
             database.end_lease(row.worker_id)
             row.failures += 1
+            row.losses += 1
             row.running_seconds += database.seconds_of_lost_attempt(row)
             row.claim_token = None
             if row.cancel_requested:
                 row.keep_partial_output()
                 database.change(row, TaskStatus.CANCELLED, "cancelled")
-            elif (row.failures > max_retries and len(suspects) == 1) or row.attempt >= MAX_ATTEMPTS:
+            elif (row.failures > max_retries and alone) or row.attempt >= MAX_ATTEMPTS:
                 advice = FailureClass.LEASE_LOST.treatment.advice
                 reason = f"failed {row.failures} times without progress; last: its worker was lost; {advice}"
                 row.keep_partial_output()
@@ -63,8 +64,9 @@ class MemoryTaskUpkeep:
                 database.change(row, TaskStatus.DEAD, reason)
             else:
                 database.change(row, TaskStatus.QUEUED, "its worker was lost")
-                if suspects.index(row) >= (len(suspects) + 1) // 2:
+                if suspected and suspects.index(row.id) >= (len(suspects) + 1) // 2:
                     database.pause(row, apart_seconds)
+                    row.waits_since += apart_seconds
             changed.append(row)
         return self._with_released(changed)
 
@@ -97,14 +99,6 @@ class MemoryTaskUpkeep:
         sessions = dict.fromkeys(row.new.session_id for row in changed)
         released = [self._database.release_next(session_id) for session_id in sessions]
         return [row.task() for row in (*changed, *released) if row is not None]
-
-
-def _lost_together(lost: Sequence[TaskRow]) -> dict[TaskId, list[TaskRow]]:
-    """For each task that was lost with its worker, and not for the first time: all such tasks of that worker, those
-    with fewer failures first."""
-    suspects = [row for row in lost if row.failures and not row.cancel_requested]
-    suspects.sort(key=lambda row: (row.failures, row.new.id))
-    return {row.new.id: [each for each in suspects if each.worker_id == row.worker_id] for row in suspects}
 
 
 _WAITED_FOR = {

@@ -9,9 +9,10 @@ import pytest
 
 from roadworthy.domain.event import changed_number
 from roadworthy.domain.limits import Limits
-from roadworthy.domain.task import Task, TaskStatus
+from roadworthy.domain.task import NewTask, Task, TaskStatus
 from roadworthy.testing.conformance.scenario import (
     ALICE,
+    BOB,
     LANE,
     claim_one,
     entry,
@@ -102,6 +103,61 @@ class RescueContract:
         assert [task.status for task in lost] == [status] * len(tasks)
         if status is TaskStatus.QUEUED:
             assert len(await stores.tasks.claim(await register(stores), [LANE], 10)) == len(tasks)
+
+    async def test_other_failures_make_no_suspect_of_a_task(self, stores: Stores):
+        """Here the new task beside it brought the worker down; nothing says that it was the one that failed before."""
+        worker_id = await register(stores)
+        innocent = await run_one(stores, worker_id=worker_id)
+        for _ in range(2):
+            await settle(stores, innocent, TaskStatus.QUEUED, counts_as_failure=True)
+            innocent = await claim_one(stores, worker_id)
+        await run_one(stores, BOB, worker_id)
+        lost = await lose_worker(stores, worker_id, max_retries=2)
+        assert [(task.status, task.failures) for task in lost] == [(TaskStatus.QUEUED, 3), (TaskStatus.QUEUED, 1)]
+
+    async def test_what_failed_too_often_and_is_lost_alone_for_the_second_time_is_dead(self, stores: Stores):
+        failed = await run_one(stores)
+        await settle(stores, failed, TaskStatus.QUEUED, counts_as_failure=True)
+        (once,) = await lose_the_worker_of_the_next_task(stores, max_retries=1)
+        (twice,) = await lose_the_worker_of_the_next_task(stores, max_retries=1)
+        assert (once.status, twice.status, twice.failures) == (TaskStatus.QUEUED, TaskStatus.DEAD, 3)
+
+    async def test_a_grown_journal_clears_a_suspect(self, stores: Stores):
+        """The one beside it, lost for the second time without progress, is the only suspect."""
+        await submit(stores, new_task(), new_task(BOB))
+        for grows in (False, True):
+            worker_id = await register(stores)
+            claimed = await stores.tasks.claim(worker_id, [LANE], 10)
+            if grows:
+                await stores.journal.append([entry(claimed[0], "m1")])
+            lost = await lose_worker(stores, worker_id, max_retries=1)
+        grown = claimed[0].task.id
+        assert {task.id == grown: (task.status, task.failures) for task in lost} == {
+            True: (TaskStatus.QUEUED, 1),
+            False: (TaskStatus.DEAD, 2),
+        }
+
+    async def test_tasks_lost_together_have_company_also_if_they_are_taken_one_by_one(self, stores: Stores):
+        await lose_together_again(stores, new_task(), new_task(BOB), new_task())
+        taken = [task for _ in range(3) for task in await stores.upkeep.rescue_expired_leases(1, 1, 0.2)]
+        assert [task.status for task in taken] == [TaskStatus.QUEUED] * 3
+        assert len(await stores.tasks.claim(await register(stores), [LANE], 10)) == 2
+        (parted,) = await stores.eventually(lambda: stores.upkeep.release_due_tasks(10))
+        assert (await claim_one(stores)).task.id == parted.id
+
+    async def test_the_pause_apart_costs_no_time_in_the_queue(self, stores: Stores):
+        limits = Limits(queue_seconds=0.4)
+        await lose_together_again(stores, new_task(limits=limits), new_task(BOB, limits=limits))
+        await stores.upkeep.rescue_expired_leases(1, 10, 0.6)
+        others = await claim_one(stores)
+
+        async def ended_or_released() -> list[Task]:
+            return [*await stores.upkeep.expire_tasks(10), *await stores.upkeep.release_due_tasks(10)]
+
+        (parted,) = await stores.eventually(ended_or_released)
+        assert parted.id != others.task.id
+        assert (await claim_one(stores)).task.id == parted.id
+        await settle(stores, others, TaskStatus.QUEUED)
 
     async def test_only_failures_since_the_journal_last_grew_count(self, stores: Stores):
         task = await submit_one(stores)
@@ -246,6 +302,16 @@ class ExpiryContract:
 
 class TaskUpkeepContract(RescueContract, ReleaseContract, ExpiryContract):
     """A `TaskUpkeep`, given `stores`."""
+
+
+async def lose_together_again(stores: Stores, *tasks: NewTask) -> None:
+    """Tasks that one worker took with it for the second time, nobody having looked at the second time yet."""
+    await submit(stores, *tasks)
+    for _ in range(2):
+        assert len(await stores.upkeep.rescue_expired_leases(1, 100)) in (0, len(tasks))
+        worker_id = await register(stores)
+        assert len(await stores.tasks.claim(worker_id, [LANE], 100)) == len(tasks)
+        await stores.workers.deregister(worker_id)
 
 
 async def lose_the_worker_of_the_next_task(stores: Stores, max_retries: int) -> list[Task]:

@@ -2,6 +2,10 @@
 
 -- How often the task was started over. Journal keys of a generation above 0 begin with its number: `1/m3`.
 alter table tasks add column generation integer not null default 0;
+-- How often it was lost with its worker since its journal grew last.
+alter table tasks add column losses integer not null default 0;
+-- Of a lost worker: which of its tasks had been lost before, those that were lost most often last.
+alter table workers add column suspects uuid[];
 -- `status` changes with each entry and leaving of this index, so it costs no update its place on its page.
 create index tasks_dead on tasks (id) where status = 'dead';
 create index tasks_waiting on tasks (lane, id) where status = 'waiting';

@@ -25,7 +25,7 @@ with given as materialized (
     on conflict (task_id, key) do nothing
     returning task_id, attempt, key, sequence
 ), grown as (
-    update tasks t set journal_length = w.length, failures = 0, usage = coalesce(w.usage, t.usage)
+    update tasks t set journal_length = w.length, failures = 0, losses = 0, usage = coalesce(w.usage, t.usage)
     from (
         select task_id, max(sequence) + 1 as length, (array_agg(usage order by sequence desc))[1] as usage
         from written join numbered using (task_id, sequence)
