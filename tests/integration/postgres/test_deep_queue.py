@@ -175,6 +175,11 @@ async def test_a_newcomer_is_next(deep: Pool):
     await store.claim(worker_id, LANES, 100)
     new = new_task(Principal("acme", "newcomer"), agent="agent 7")
     await store.submit([new])
-    # Before it go one older task of each lane, and what many claims at the same time may have left of earlier turns.
-    claims = [await store.claim(worker_id, LANES, 100) for _ in range(6)]
-    assert new.id in [one.task.id for claimed in claims for one in claimed]
+    claimed: list[UUID] = []
+    while new.id not in claimed:
+        batch = await store.claim(worker_id, LANES, 100)
+        assert batch, "it was never claimed"
+        claimed += [one.task.id for one in batch]
+    # Before it went what many claims at the same time had left of earlier turns, and this turn: nothing of later ones.
+    later = "select count(*) from tasks where id = any($1) and fair_tag > (select fair_tag from tasks where id = $2)"
+    assert (await deep.fetch(later, claimed[: claimed.index(new.id)], new.id))[0][0] == 0
