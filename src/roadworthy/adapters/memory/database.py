@@ -43,6 +43,8 @@ class WorkerRow:
     last_seen: float
     withdrawn: bool = False
     """It takes no more tasks."""
+    suspects: tuple[TaskId, ...] | None = None
+    """Once it is lost: which of its tasks had been lost before, those that were lost most often last."""
 
 
 @dataclass(slots=True)
@@ -239,6 +241,19 @@ class MemoryDatabase:
         """From its claim to its worker's last sign of life."""
         worker = None if row.worker_id is None else self.workers.get(row.worker_id)
         return 0 if worker is None else max(worker.last_seen - row.changes[-1].at, 0)
+
+    def suspects_of(self, worker_id: UUID | None) -> tuple[TaskId, ...]:
+        """Which tasks of a lost worker had been lost before, as they were when the first one was taken from it."""
+        worker = None if worker_id is None else self.workers.get(worker_id)
+        if worker is not None and worker.suspects is not None:
+            return worker.suspects
+        running = [row for row in self.with_status(TaskStatus.RUNNING) if row.worker_id == worker_id]
+        suspects = [row for row in running if row.losses and not row.cancel_requested]
+        suspects.sort(key=lambda row: (row.losses, row.id))
+        ids = tuple(row.id for row in suspects)
+        if worker is not None:
+            worker.suspects = ids
+        return ids
 
     def end_lease(self, worker_id: UUID | None) -> None:
         """It can't be renewed any more."""
