@@ -78,6 +78,11 @@ class Usage:
     tool_calls: int = 0
     steps: int = 0
 
+    @property
+    def calls(self) -> int:
+        """Rises with all that counts: of two totals of one task the one with more calls is the later one."""
+        return self.model_calls + self.tool_calls
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.cost + other.cost,

@@ -18,7 +18,8 @@ class Journal(Protocol):
         of one task are numbered in the order given. An entry whose key is there already (same attempt: a lost
         acknowledgement) answers `Appended` with its sequence and changes nothing, also once that attempt was
         settled, but not once the task was taken away from it: the answer would be leave to act. One that can't
-        be stored fails alone. Resets the tasks' `failures`.
+        be stored fails alone. Resets the tasks' `failures`. A task's usage is the one with most calls that any
+        entry told of: writes that run side by side may overtake each other.
         """
         ...
 

@@ -59,5 +59,6 @@ class MemoryJournal:
         )
         row.journal.append(committed)
         row.failures, row.losses = 0, 0
-        row.usage = entry.usage or row.usage
+        if entry.usage is not None and entry.usage.calls > row.usage.calls:
+            row.usage = entry.usage
         return Appended(committed.sequence)

@@ -49,7 +49,7 @@ class UsageIsKeptContract:
         await keep_entry(stores, claimed, "s2", None)
         assert (await stores.tasks.find(ALICE, claimed.task.id)).usage == SECOND
 
-    async def test_of_entries_written_together_the_last_one_counts(self, stores: Stores):
+    async def test_of_entries_written_together_the_largest_one_counts(self, stores: Stores):
         claimed = await run_one(stores)
         await stores.journal.append([entry_with(claimed, "m1", FIRST), entry_with(claimed, "m2", SECOND)])
         assert (await stores.tasks.find(ALICE, claimed.task.id)).usage == SECOND
@@ -60,6 +60,16 @@ class UsageIsKeptContract:
         await keep_entry(stores, claimed, "m2", SECOND)
         await keep_entry(stores, claimed, "m1", FIRST)
         assert (await stores.tasks.find(ALICE, claimed.task.id)).usage == SECOND
+
+    async def test_an_entry_that_was_overtaken_does_not_bring_old_usage_back(self, stores: Stores):
+        """Calls run side by side, and the write of one is repeated until the store answers."""
+        claimed = await run_one(stores)
+        third = replace(SECOND, tool_calls=1)
+        await keep_entry(stores, claimed, "m2", SECOND)
+        await keep_entry(stores, claimed, "m1", FIRST)
+        assert (await stores.tasks.find(ALICE, claimed.task.id)).usage == SECOND
+        await stores.journal.append([entry_with(claimed, "t2", third), entry_with(claimed, "t1", FIRST)])
+        assert (await stores.tasks.find(ALICE, claimed.task.id)).usage == third
 
     @pytest.mark.parametrize("end", ["dead", "cancelled", "queued"])
     async def test_a_rescue_keeps_the_usage(self, stores: Stores, end: str):

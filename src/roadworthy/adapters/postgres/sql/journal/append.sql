@@ -13,6 +13,8 @@ with given as materialized (
 ), numbered as materialized (
     select
         given.*,
+        -- Of two totals of one task the one with more calls is the later one; its write may be the earlier one.
+        (given.usage ->> 'model_calls')::integer + (given.usage ->> 'tool_calls')::integer as calls,
         held.journal_length - 1 + row_number() over (partition by given.task_id order by given.position) as sequence
     from given join held
         on held.id = given.task_id and held.attempt = given.attempt and held.claim_token = given.claim_token
@@ -25,9 +27,17 @@ with given as materialized (
     on conflict (task_id, key) do nothing
     returning task_id, attempt, key, sequence
 ), grown as (
-    update tasks t set journal_length = w.length, failures = 0, losses = 0, usage = coalesce(w.usage, t.usage)
+    update tasks t set journal_length = w.length, failures = 0, losses = 0, usage = case
+        when w.calls > coalesce((t.usage ->> 'model_calls')::integer + (t.usage ->> 'tool_calls')::integer, -1)
+        then w.usage
+        else t.usage
+    end
     from (
-        select task_id, max(sequence) + 1 as length, (array_agg(usage order by sequence desc))[1] as usage
+        select
+            task_id,
+            max(sequence) + 1 as length,
+            max(calls) as calls,
+            (array_agg(usage order by calls desc nulls last))[1] as usage
         from written join numbered using (task_id, sequence)
         group by task_id
     ) w
