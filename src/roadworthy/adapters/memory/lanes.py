@@ -10,6 +10,7 @@ from itertools import islice
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.errors import JournalMismatch
+from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
 from roadworthy.domain.principal import Principal, check_operator
@@ -113,7 +114,10 @@ class MemoryLanes:
 
 
 def _is_parked(row: TaskRow) -> bool:
-    return row.error is not None and json.loads(row.error)["code"] == JournalMismatch.code
+    """For its journal, and can be tried again: one that was started as often as a task may be can't."""
+    if row.error is None or row.attempt >= MAX_ATTEMPTS:
+        return False
+    return json.loads(row.error)["code"] == JournalMismatch.code
 
 
 def _tasks(rows: Iterable[TaskRow]) -> list[Task]:

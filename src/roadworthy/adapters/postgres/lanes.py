@@ -13,7 +13,7 @@ from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.adapters.postgres.rows import Row
 from roadworthy.adapters.postgres.session_wall import OwnerTags, SessionWall
-from roadworthy.domain.errors import JournalMismatch
+from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
 from roadworthy.domain.principal import Principal, check_operator
@@ -54,7 +54,7 @@ class PostgresLanes:
         values: list[object] = [lane, to_version, to_lane, reason, limit]
         async with self._pool.transaction() as transaction:
             if parked:
-                found = await transaction.fetch(self._queries["move_parked"], *values, JournalMismatch.code)
+                found = await transaction.fetch(self._queries["move_parked"], *values, MAX_ATTEMPTS)
             else:
                 found = await transaction.fetch(self._queries["move"], *values)
             moved = _tasks(found)
@@ -87,7 +87,7 @@ class PostgresLanes:
         async with self._pool.transaction() as transaction:
             released = _tasks(
                 await transaction.fetch(
-                    self._queries["release_parked_tasks"], JournalMismatch.code, reasons.SERVED_AGAIN, limit
+                    self._queries["release_parked_tasks"], MAX_ATTEMPTS, reasons.SERVED_AGAIN, limit
                 )
             )
             await self._wall.enqueue(transaction, released)

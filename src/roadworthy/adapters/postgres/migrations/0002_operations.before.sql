@@ -8,7 +8,6 @@ alter table tasks add column losses integer not null default 0;
 alter table workers add column suspects uuid[];
 -- `status` changes with each entry and leaving of this index, so it costs no update its place on its page.
 create index tasks_dead on tasks (id) where status = 'dead';
-create index tasks_waiting on tasks (lane, id) where status = 'waiting';
 
 -- Written in the transaction of what it tells of, and kept when the task is deleted.
 create table operator_actions (
@@ -30,3 +29,7 @@ create function error_code(error bytea) returns text language sql immutable para
     return case split_part(encode(substring(error for 120), 'escape'), '"', 2)
         when 'code' then split_part(encode(substring(error for 120), 'escape'), '"', 4)
     end;
+
+-- Tasks whose code did not match their journal, by when they were claimed: `changes` ends with that claim and its end.
+create index tasks_parked on tasks (lane, ((changes -> -2 ->> 3)::double precision))
+    where status = 'waiting' and error_code(error) = 'journal_mismatch';

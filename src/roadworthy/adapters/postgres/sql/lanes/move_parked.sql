@@ -1,7 +1,8 @@
--- Its session stays with a task that waits, also when it is queued again.
+-- Its session stays with a task that waits, also when it is queued again. One that was started as often as a task may be
+-- goes on waiting.
 with held as materialized (
     select id from tasks
-    where lane = $1 and status = 'waiting' and error_code(error) = $6
+    where lane = $1 and status = 'waiting' and error_code(error) = 'journal_mismatch' and attempt < $6
     order by id
     limit $5
     for no key update
@@ -16,5 +17,5 @@ update tasks t set
     run_after = statement_timestamp(),
     changes = with_change(changes, journal_length, attempt, 'queued', $4),
     expires_at = statement_timestamp() + (limits ->> 'queue_seconds')::double precision * interval '1 second'
-where id = any(array(select id from held)) and status = 'waiting'
+where id = any(array(select id from held))
 returning {task}, false
