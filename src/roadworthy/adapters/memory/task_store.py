@@ -125,7 +125,7 @@ class MemoryTaskStore:
 
     def _claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         database = self._database
-        if not database.holds_lease(worker_id):
+        if not database.holds_lease(worker_id) or database.workers[worker_id].withdrawn:
             return []
         continued = database.workers[worker_id].worker.continued
         mine = {lane for lane in lanes if lane not in continued or not database.own(lane)}
@@ -180,9 +180,9 @@ class MemoryTaskStore:
     def _released_before(self, settled: TaskRow) -> Task | None:
         """What the settlement released whose acknowledgement was lost, if nobody has claimed it since."""
         occupant = self._database.occupant(settled.new.session_id)
-        if occupant is None or occupant.status is not TaskStatus.QUEUED or occupant.attempt:
+        if occupant is None or occupant.status is not TaskStatus.QUEUED or len(occupant.changes) < 2:
             return None
-        return occupant.task() if occupant.changes[0].status is TaskStatus.BLOCKED else None
+        return occupant.task() if occupant.changes[-2].status is TaskStatus.BLOCKED else None
 
     def _cancel(self, principal: Principal, task_id: TaskId) -> list[Changed]:
         database = self._database

@@ -23,7 +23,7 @@ from roadworthy.ports.dead_letters import (
     Resume,
     Resumed,
 )
-from roadworthy.ports.task_store import SettleRefused
+from roadworthy.ports.task_store import Settled, SettleRefused
 from roadworthy.testing.conformance.scenario import (
     ALICE,
     BOB,
@@ -221,6 +221,16 @@ class ResumeContract:
             running = await claim_one(stores)
         assert (await settle(stores, running, turn=turn("said"))).released is None
         assert (await stores.sessions.find(ALICE, dead.session_id)).turns == 4
+
+    async def test_who_repeats_a_settlement_is_told_that_it_goes_on(self, stores: Stores):
+        dead = await die(stores)
+        running = await run_one(stores, session_id=dead.session_id)
+        await stores.dead.resume(OPERATOR, resume_of(dead))
+        first = await stores.tasks.settle([end_of(running)])
+        assert isinstance(first[0], Settled)
+        assert first[0].released is not None
+        assert first[0].released.id == dead.id
+        assert await stores.tasks.settle([end_of(running)]) == first
 
     async def test_many_of_one_session_go_on_one_after_the_other(self, stores: Stores):
         first = await die(stores)

@@ -310,6 +310,13 @@ class ContinuedLaneContract:
         assert (claimed.task.version, claimed.task.reason) == ("1", "continued by version 2")
         assert claimed.task.changes[-1].reason == "continued by version 2"
 
+    async def test_a_worker_that_has_withdrawn_gets_none_any_more(self, stores: Stores):
+        await register(stores)
+        continuing = await register_continuing(stores)
+        await submit(stores, new_task(), new_task(version="2"))
+        await stores.workers.withdraw(continuing)
+        assert await stores.tasks.claim(continuing, [OTHER, LANE], 10) == []
+
     async def test_a_newer_version_takes_its_own_tasks_without_a_reason(self, stores: Stores):
         await submit_one(stores, version="2")
         (claimed,) = await stores.tasks.claim(await register_continuing(stores), [OTHER, LANE], 10)

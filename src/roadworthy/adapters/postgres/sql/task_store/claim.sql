@@ -4,10 +4,16 @@ with worker as materialized (
     -- A lane of an older version is left to workers of that version while one takes its tasks.
     select given.lane, given.begins
     from worker cross join unnest($2::text[], $5::bigint[]) as given (lane, begins)
-    where jsonb_typeof(worker.lanes -> given.lane) is distinct from 'object'
-        or not exists (
-            select from workers other
-            where other.lease_expires_at > clock_timestamp() and jsonb_typeof(other.lanes -> given.lane) = 'string'
+    where
+        -- A null says that the worker has withdrawn.
+        jsonb_typeof(worker.lanes -> given.lane) is distinct from 'null'
+        and (
+            jsonb_typeof(worker.lanes -> given.lane) is distinct from 'object'
+            or not exists (
+                select from workers other
+                where other.lease_expires_at > clock_timestamp()
+                    and jsonb_typeof(other.lanes -> given.lane) = 'string'
+            )
         )
 ), first_look as materialized (
     -- The top few of each lane, merged: sorting over many lanes reads them all. Without locks: they would be that many
