@@ -12,6 +12,9 @@ from roadworthy.domain.task import Task
 STRANDED_SECONDS = 30.0
 """How long a lane with tasks may be without a worker before that is an alarm: a worker may be starting."""
 
+MOST_EXPLANATIONS = 10
+"""How often a task is told, in one lane, that nobody serves it: each time is two of its changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
@@ -63,8 +66,8 @@ class Lanes(Protocol):
         ...
 
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
-        """Say on up to `limit` of the lane's first ready tasks why nobody runs them; one that says so already is
-        left as it is. Returns those that changed."""
+        """Say on up to `limit` of the lane's first ready tasks why nobody runs them; one that says so already, or
+        was told `MOST_EXPLANATIONS` times, is left as it is. Returns those that changed."""
         ...
 
     async def unexplain(self, lane: str, limit: int) -> Sequence[Task]:

@@ -113,6 +113,36 @@ async def test_another_process_takes_it_away_too(upkeep: Upkeep):
     assert (await upkeep.find(task)).reason is None
 
 
+async def test_a_reason_that_another_process_gave_meanwhile_does_not_stay(
+    upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(explain_unserved_lanes.time, "monotonic", upkeep.clock.monotonic)
+    (task,) = await upkeep.submit()
+    first = await upkeep.register("support@1")
+    await upkeep.run()
+    await upkeep.registry.deregister(first)
+    await upkeep.clock.advance(STRANDED_SECONDS)
+    await ExplainUnservedLanes().run_once(upkeep.ports, TURN)
+    assert (await upkeep.find(task)).reason == NOBODY
+    await upkeep.register("support@1")
+    await upkeep.clock.advance(explain_unserved_lanes.LOOK_AGAIN_SECONDS - STRANDED_SECONDS)
+    await upkeep.run()
+    assert (await upkeep.find(task)).reason is None
+
+
+async def test_a_lane_that_was_without_a_worker_is_looked_at_at_once(upkeep: Upkeep):
+    (task,) = await upkeep.submit()
+    first = await upkeep.register("support@1")
+    await upkeep.run()
+    await upkeep.registry.deregister(first)
+    await upkeep.run()
+    await upkeep.clock.advance(STRANDED_SECONDS)
+    await ExplainUnservedLanes().run_once(upkeep.ports, TURN)
+    await upkeep.register("support@1")
+    await upkeep.run()
+    assert (await upkeep.find(task)).reason is None
+
+
 async def test_the_alarm_is_repeated_but_not_with_every_turn(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(explain_unserved_lanes.time, "monotonic", upkeep.clock.monotonic)
     await upkeep.submit(3)

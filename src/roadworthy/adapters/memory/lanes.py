@@ -15,7 +15,7 @@ from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
 from roadworthy.domain.principal import Principal, check_operator
 from roadworthy.domain.task import OPEN, Task, TaskStatus, lane_of
-from roadworthy.ports.lanes import LaneLoad
+from roadworthy.ports.lanes import MOST_EXPLANATIONS, LaneLoad
 
 
 class MemoryLanes:
@@ -39,10 +39,14 @@ class MemoryLanes:
         return await self._database.run("lanes.move", lambda: self._move(operator, lane, to_version, limit, parked))
 
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
-        return await self._give_reason(lane, reason, limit, lambda explained: not explained)
+        def wanted(row: TaskRow) -> bool:
+            told = sum(_is_about(lane, change.reason) for change in row.changes)
+            return not _is_about(lane, row.reason) and told < MOST_EXPLANATIONS
+
+        return await self._give_reason(lane, reason, limit, wanted)
 
     async def unexplain(self, lane: str, limit: int) -> Sequence[Task]:
-        return await self._give_reason(lane, None, limit, lambda explained: explained)
+        return await self._give_reason(lane, None, limit, lambda row: _is_about(lane, row.reason))
 
     async def release_parked_tasks(self, limit: int) -> Sequence[Task]:
         return await self._database.run("lanes.release_parked_tasks", lambda: self._release_parked_tasks(limit))
@@ -84,11 +88,10 @@ class MemoryLanes:
         return _tasks(moved)
 
     async def _give_reason(
-        self, lane: str, reason: str | None, limit: int, wanted: Callable[[bool], bool]
+        self, lane: str, reason: str | None, limit: int, wanted: Callable[[TaskRow], bool]
     ) -> Sequence[Task]:
         def give() -> list[Task]:
-            beginning = nobody_serves(lane)
-            changed = [row for row in self._ready(lane) if wanted((row.reason or "").startswith(beginning))][:limit]
+            changed = [row for row in self._ready(lane) if wanted(row)][:limit]
             for row in changed:
                 row.record_change(reason, self._database.now())
             return _tasks(changed)
@@ -111,6 +114,11 @@ class MemoryLanes:
         """In the order in which they are claimed."""
         rows = [row for row in self._database.with_status(TaskStatus.QUEUED) if row.lane == lane and row.claimable]
         return sorted(rows, key=lambda row: (-row.new.priority, row.fair_tag, row.id))
+
+
+def _is_about(lane: str, reason: str | None) -> bool:
+    """Whether it says that nobody serves the lane."""
+    return (reason or "").startswith(nobody_serves(lane))
 
 
 def _is_parked(row: TaskRow) -> bool:

@@ -18,7 +18,7 @@ from roadworthy.domain.lane import agent_and_version, nobody_serves
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
 from roadworthy.domain.principal import Principal, check_operator
 from roadworthy.domain.task import Task, lane_of
-from roadworthy.ports.lanes import LaneLoad
+from roadworthy.ports.lanes import MOST_EXPLANATIONS, LaneLoad
 
 _FEW: Final = 200
 """Ready tasks of a lane among which the oldest is looked for in the rows themselves."""
@@ -75,7 +75,9 @@ class PostgresLanes:
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
         beginning = nobody_serves(lane)
         return _tasks(
-            await self._pool.fetch(self._queries["explain"], lane, beginning, reason, limit, _EXPLAINED),
+            await self._pool.fetch(
+                self._queries["explain"], lane, beginning, reason, limit, _EXPLAINED, MOST_EXPLANATIONS
+            ),
         )
 
     @translated

@@ -15,6 +15,8 @@ from roadworthy.ports.lanes import LaneLoad
 
 ALARM_SECONDS = 60.0
 """The log says it again after this long, as long as it is so."""
+LOOK_AGAIN_SECONDS = 60.0
+"""A served lane is looked at again after this long."""
 _MOST_BATCHES = 10
 """Of one lane in one turn; what is left waits for the next one."""
 
@@ -24,8 +26,8 @@ log = structlog.get_logger()
 class ExplainUnservedLanes:
     def __init__(self) -> None:
         self._alarmed: dict[str, float] = {}
-        self._clean: set[str] = set()
-        """Served lanes whose tasks have no such reason any more; another process may have given it before."""
+        self._clean: dict[str, float] = {}
+        """Served lanes, and when their tasks had no such reason; another process may have given it before, or since."""
 
     @property
     def name(self) -> str:
@@ -42,16 +44,17 @@ class ExplainUnservedLanes:
 
     async def _look_at(self, load: LaneLoad, served: Collection[str], ports: UpkeepPorts) -> int:
         lane, store = load.lane, ports.lanes
+        if not load.workers:
+            self._clean.pop(lane, None)
         if load.stranded:
-            self._clean.discard(lane)
             reason = f"{nobody_serves(lane)}; {way_out(lane, served)}"
             self._alarm(load, reason)
             return await _in_batches(lambda: store.explain(lane, reason, BATCH), ports)
-        if load.workers and lane not in self._clean:
+        if load.workers and time.monotonic() - self._clean.get(lane, float("-inf")) >= LOOK_AGAIN_SECONDS:
             self._alarmed.pop(lane, None)
             count = await _in_batches(lambda: store.unexplain(lane, BATCH), ports)
             if count < BATCH * _MOST_BATCHES:
-                self._clean.add(lane)
+                self._clean[lane] = time.monotonic()
             return count
         return 0
 

@@ -17,7 +17,7 @@ from roadworthy.domain.limits import Limits
 from roadworthy.domain.operator_action import ActionKind
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Claimed, Task, TaskStatus
-from roadworthy.ports.lanes import LaneLoad
+from roadworthy.ports.lanes import MOST_EXPLANATIONS, LaneLoad
 from roadworthy.ports.worker_registry import Worker
 from roadworthy.testing.conformance.scenario import (
     ALICE,
@@ -261,6 +261,16 @@ class UnservedLaneContract:
         assert (plain.status, plain.reason) == (TaskStatus.QUEUED, None)
         assert [change.reason for change in plain.changes] == [None, REASON, None]
         assert await stores.lanes.unexplain(LANE, 10) == []
+
+    async def test_a_lane_that_comes_and_goes_does_not_let_changes_grow_without_end(self, stores: Stores):
+        task = await submit_one(stores)
+        for _ in range(MOST_EXPLANATIONS):
+            assert len(await stores.lanes.explain(LANE, REASON, 10)) == 1
+            assert len(await stores.lanes.unexplain(LANE, 10)) == 1
+        assert await stores.lanes.explain(LANE, REASON, 10) == []
+        assert (await stores.tasks.find(ALICE, task.id)).reason is None
+        other = await submit_one(stores)
+        assert _ids(await stores.lanes.explain(LANE, REASON, 1)) == [other.id]
 
     async def test_other_reasons_are_not_taken_away(self, stores: Stores):
         worker_id = await register(stores)
