@@ -57,6 +57,27 @@ def test_tasks_of_a_claim_that_arrived_after_it_was_given_up_are_run_all_the_sam
     assert (task.status, task.attempt) == (TaskStatus.SUCCEEDED, 1)
 
 
+async def test_tasks_of_a_claim_whose_answer_was_lost_are_handed_over_by_a_worker_that_drains():
+    go_on = asyncio.Event()
+
+    async def waits(message: str) -> str:
+        await go_on.wait()
+        return message
+
+    service, faults = AgentService(waits), PlannedFaults(WallClock())
+    cluster = Cluster(faults)
+    async with cluster.working(service, drain_seconds=60) as worker:
+        await cluster.reaches(await cluster.submit(service), TaskStatus.RUNNING)
+        faults.plan("task_store.claim", "lost")
+        in_doubt = await cluster.submit(service)
+        await cluster.reaches(in_doubt, TaskStatus.RUNNING)
+        faults.plan("task_store.claimed_by", "lost")
+        worker.drain()
+        handed_over = await cluster.reaches(in_doubt, TaskStatus.QUEUED)
+        go_on.set()
+    assert (handed_over.attempt, handed_over.failures) == (1, 0)
+
+
 @pytest.mark.parametrize("write", ["journal.append", "task_store.settle"])
 @pytest.mark.parametrize("applied", ["never", "lost"])
 async def test_a_write_that_failed_is_repeated(write: str, applied: str):

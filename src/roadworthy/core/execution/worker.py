@@ -269,12 +269,34 @@ class Worker:
 
     async def _hand_over(self) -> None:
         """Give running attempts time to reach a journal boundary; what is left then is interrupted."""
-        if self._running:
+        deadline = time.monotonic() + self._settings.drain_seconds
+        if self._running or self._claim_in_doubt:
             self._heartbeat.withdraw()
+        # An idle worker is not kept for long by a store that is away.
+        patience = self._settings.drain_seconds if self._running else self._settings.grace_seconds
+        await self._start_what_is_in_doubt(min(time.monotonic() + patience, deadline))
+        if self._running:
             log.info("worker_draining", running=len(self._running), seconds=self._settings.drain_seconds)
-            await asyncio.wait([task for _, task in self._running.values()], timeout=self._settings.drain_seconds)
+            await asyncio.wait(
+                [task for _, task in self._running.values()], timeout=max(deadline - time.monotonic(), 0)
+            )
         for running, _ in self._running.values():
             running.interrupt(HandoverRequested())
+
+    async def _start_what_is_in_doubt(self, deadline: float) -> None:
+        """What the last claim took, if its answer was lost: only a worker that knows of a task can hand it over."""
+        while self._claim_in_doubt and time.monotonic() < deadline:
+            worker, lease = self._heartbeat.present
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    claimed = await self._ports.tasks.claimed_by(worker.id, list(self._running))
+            except (StoreUnavailable, TimeoutError) as error:
+                log.warning("claim_failed", reason=str(error) or "no answer while it drains")
+                await asyncio.sleep(min(0.3 + random.random() / 2, max(deadline - time.monotonic(), 0)))  # noqa: S311
+            else:
+                self._claim_in_doubt = False
+                for one in claimed:
+                    self._start(one, lease)
 
     async def _stop_running(self) -> None:
         if tasks := [task for _, task in self._running.values()]:
