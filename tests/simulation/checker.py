@@ -171,6 +171,8 @@ class Checker:
                 failures = row.failures
             if before is TaskStatus.BLOCKED and after is TaskStatus.QUEUED:
                 self._check_turn_of(row)
+            if "the agent raised" in (change.reason or ""):
+                self.fail("the simulation itself works", f"{name}: {change.reason}")
             if after in LIFE_ENDS and after is not TaskStatus.SUCCEEDED and not change.reason:
                 self.fail("every end has a reason", f"{name} is {after} without one")
             if place == len(row.changes) - 1 and after is not row.status:

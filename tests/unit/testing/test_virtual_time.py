@@ -5,6 +5,7 @@ import time
 import uuid
 from contextvars import Context
 
+import anyio
 import pytest
 
 from roadworthy.testing.virtual_time import SimulatedProcess, VirtualTimeLoop, current_process, virtual_time
@@ -142,6 +143,22 @@ def test_clocks_and_random_numbers_are_the_loops_own_and_the_seeds():
     assert monotonic == pytest.approx(3, abs=0.01)
     assert skewed == pytest.approx(wall - 50, abs=0.01)  # type: ignore[operator]
     assert time.time() != pytest.approx(wall, abs=3600)
+
+
+def test_task_groups_of_anyio_work():
+    async def main() -> list[int]:
+        came: list[int] = []
+
+        async def come(after: int) -> None:
+            await anyio.sleep(after)
+            came.append(after)
+
+        async with anyio.create_task_group() as group:
+            for after in (2, 1):
+                group.start_soon(come, after)
+        return came
+
+    assert loop_with().run(main()) == [1, 2]
 
 
 def test_a_deadlock_is_an_error_and_so_is_a_thread():

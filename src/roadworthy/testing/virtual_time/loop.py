@@ -173,6 +173,9 @@ class VirtualTimeLoop(asyncio.AbstractEventLoop):
             context.run(CURRENT.set, process)  # an empty context, made so that log fields are not inherited
         return _Task(next(self._numbers), coro, loop=self, name=name, context=context)
 
+    def get_task_factory(self) -> None:
+        """None: tasks are always the loop's own."""
+
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(next(self._numbers), self)
 
