@@ -28,6 +28,8 @@ async def test_an_async_tool_that_blocks_is_named_and_costs_nobody_a_lease(deplo
     worker = await deployment.worker_of(task["id"])
     blocked = await worker.until_logged("event_loop_blocked")
     assert blocked["tool"] == "block_the_loop"
+    assert blocked["task_id"] == task["id"]
+    assert blocked["pid"] == worker.pid
     assert "services.py" in blocked["at"]
     assert "plain `def`" in blocked["advice"]
     deployment.tools.release()

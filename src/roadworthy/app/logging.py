@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 
 def configure_logging(level: str, format: str | None) -> None:
-    """`format` is `json` or `console`; None means `console` on a terminal. Lines go to standard error."""
+    """`format` is `json` or `console`; None means `console` on a terminal. Lines go to standard error, with the process's number."""
+    pid = os.getpid()
+
+    def with_pid(_: object, __: str, line: EventDict) -> EventDict:
+        """Supervised workers share one stream. A line of a supervisor about a worker has that worker's number."""
+        line.setdefault("pid", pid)
+        return line
+
     for_people = format == "console" or (format is None and sys.stderr.isatty())
     # Never with local variables: they hold what users wrote and keys.
     last: list[Any] = (
@@ -21,6 +30,7 @@ def configure_logging(level: str, format: str | None) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            with_pid,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *last,

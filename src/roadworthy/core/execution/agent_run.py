@@ -55,6 +55,9 @@ class AgentRun:
         else:
             self._tools.when_no_once_runs = self._cancel
 
+    def is_run_by(self, task: asyncio.Task[Any]) -> bool:
+        return task is self._task
+
     def _cancel(self) -> None:
         self._task.cancel()
         if "leave" not in self._timers:

@@ -1,4 +1,4 @@
-"""Notices from outside that the event loop stands still, and says which tool holds it."""
+"""Notices from outside that the event loop stands still, and says which task and tool hold it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 
+from roadworthy.domain.ids import TaskId
+
 TICK_SECONDS = 0.25
 BLOCKED_SECONDS = 1.0
 
@@ -21,11 +23,11 @@ log = structlog.get_logger()
 class LoopWatchdog:
     """Logs `event_loop_blocked` once for each time that the loop stood still for a second.
 
-    `tool_of` names the tool that an asyncio task runs, or None.
+    `held_by` names the task, and the tool if it is in one, that an asyncio task runs.
     """
 
-    def __init__(self, tool_of: Callable[[asyncio.Task[Any]], str | None]) -> None:
-        self._tool_of = tool_of
+    def __init__(self, held_by: Callable[[asyncio.Task[Any]], tuple[TaskId | None, str | None]]) -> None:
+        self._held_by = held_by
         self._ticked = time.monotonic()
         self._stop = threading.Event()
         self._handle: asyncio.TimerHandle | None = None
@@ -66,11 +68,12 @@ class LoopWatchdog:
 
     def _report(self, loop: asyncio.AbstractEventLoop, thread_id: int, seconds: float) -> None:
         task = asyncio.current_task(loop)
-        tool = self._tool_of(task) if task else None
+        task_id, tool = self._held_by(task) if task else (None, None)
         frame = sys._current_frames().get(thread_id)  # pyright: ignore[reportPrivateUsage]
         at = traceback.extract_stack(frame)[-1] if frame else None
         log.error(
             "event_loop_blocked",
+            task_id=str(task_id) if task_id else None,
             tool=tool,
             at=f"{at.filename}:{at.lineno} {at.name}" if at else None,
             seconds=round(seconds, 1),

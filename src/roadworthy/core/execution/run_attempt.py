@@ -96,6 +96,10 @@ class RunningAttempt:
         """End the attempt at its next journal boundary."""
         self.attempt.interruption = error
 
+    def is_run_by(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the agent itself runs in this asyncio task."""
+        return self._run is not None and self._run.is_run_by(task)
+
     async def execute(self) -> Settled | None:
         """Run the attempt and settle it; None where there was nothing that it may write."""
         end = await self._ended()

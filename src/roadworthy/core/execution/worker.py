@@ -107,7 +107,7 @@ class Worker:
             ports.run_beside,
             {lane: one.service.version for lane, one in served.items() if one.service.lane != lane},
         )
-        self.watchdog = LoopWatchdog(self._tool_of)
+        self.watchdog = LoopWatchdog(self._held_by)
 
     @property
     def running(self) -> int:
@@ -259,11 +259,12 @@ class Worker:
             if running.lease is lease:
                 running.interrupt(LeaseLost())
 
-    def _tool_of(self, task: asyncio.Task[Any]) -> str | None:
-        for running, _ in list(self._running.values()):
-            if name := running.gate.tools.running.get(task):
-                return name
-        return None
+    def _held_by(self, task: asyncio.Task[Any]) -> tuple[TaskId | None, str | None]:
+        for task_id, (running, _) in list(self._running.items()):
+            tool = running.gate.tools.running.get(task)
+            if tool or running.is_run_by(task):
+                return task_id, tool
+        return None, None
 
     # Ending
 
