@@ -49,6 +49,9 @@ async def test_a_worker_whose_event_loop_stands_still_is_replaced(supervision: S
     stuck = await desk.until_called("stall")
     said = await supervisor.until_logged("worker_stuck", pid=stuck.pid)
     assert 3 <= said["seconds"] < 10
+    assert "running" not in said
+    blocked = await supervisor.until_logged("event_loop_blocked", pid=stuck.pid)
+    assert (blocked["task_id"], blocked["tool"]) == (task["id"], "stall")
     crashed = await supervisor.until_logged("worker_crashed", pid=stuck.pid)
     assert (crashed["how"], crashed["last_words"]) == ("ended by SIGKILL", "it stood still")
     desk.release()
@@ -159,7 +162,7 @@ async def test_a_worker_that_crashes_at_every_start_is_started_ever_more_slowly_
     supervisor = await supervision.start(1, 1, target="shop.py:reply")
     (folder / "broken").touch()
     os.kill(spawned(supervisor)[0], signal.SIGKILL)
-    pauses = [await supervisor.until_logged("workers_crash_at_start", crashes=number) for number in (2, 3)]
+    pauses = [await supervisor.until_logged("workers_end_early", crashes=number) for number in (2, 3)]
     assert [entry["pause_seconds"] for entry in pauses] == [0.5, 1.0]
     status, answer = await asked(supervision.health_port, "/ready")
     assert (status, answer["reasons"].keys(), answer["workers"]) == (503, {"workers"}, [])

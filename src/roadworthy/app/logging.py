@@ -12,7 +12,10 @@ from structlog.typing import EventDict
 
 
 def configure_logging(level: str, format: str | None) -> None:
-    """`format` is `json` or `console`; None means `console` on a terminal. Lines go to standard error, with the process's number."""
+    """`format` is `json` or `console`; None means `console` on a terminal.
+
+    Lines go to standard error, with the number of the process.
+    """
     pid = os.getpid()
 
     def with_pid(_: object, __: str, line: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
-"""When a supervisor may start the next worker, if workers crash at their start."""
+"""When a supervisor may start the next worker, if workers end early."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ START_SECONDS = 120.0
 """Importing an agent may load a model from the disk."""
 STUCK_PATIENCE_SECONDS = 2.0
 STABLE_SECONDS = 10.0
-"""A worker that ended sooner after it was ready has crashed at its start."""
+"""A worker that ended sooner after it was ready, whether by itself, by a task or killed as stuck, ended early."""
 STARTS_TRIED = 3
 """So many crashes at the start, and no worker that was ever ready: something is wrong that waiting will not mend."""
 END_LEASE_SECONDS = 5.0
@@ -127,7 +127,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self._children:
             if child.kill_at is not None and now >= child.kill_at:
-                log.error("worker_killed", pid=child.pid, state=child.state, running=child.report.running)
+                log.error("worker_killed", pid=child.pid, state=child.state)
                 child.kill()
 
     def _find_stuck(self) -> None:
@@ -143,7 +143,7 @@ class Supervisor:
                     "worker_stuck",
                     pid=child.pid,
                     seconds=round(silent, 1),
-                    running=child.report.running,
+                    # Not how many tasks it runs: what it told last is from before it stood still.
                     advice="its event loop does not come round; it is replaced",
                 )
                 child.give_up(STUCK_PATIENCE_SECONDS)
@@ -158,14 +158,20 @@ class Supervisor:
         last_words = child.report.last_words or ("it stood still" if child.stuck else "none; see what it wrote above")
         log.error("worker_crashed", pid=child.pid, how=child.how_it_ended, last_words=last_words)
         if child.ready_at is None or time.monotonic() - child.ready_at < STABLE_SECONDS:
-            self._crashed_at_start(f"the last one with {child.how_it_ended}: {last_words}")
+            self._ended_early(f"the last one with {child.how_it_ended}: {last_words}")
 
-    def _crashed_at_start(self, how: str) -> None:
+    def _ended_early(self, how: str) -> None:
         pause, crashes = self._backoff.crashed(time.monotonic()), self._backoff.crashes
         if crashes >= STARTS_TRIED and not self._was_ready:
             raise WorkersNotStarting(f"{crashes} workers ended before they were ready, {how}")
         if pause:
-            log.warning("workers_crash_at_start", crashes=crashes, pause_seconds=pause)
+            log.warning(
+                "workers_end_early",
+                crashes=crashes,
+                pause_seconds=pause,
+                advice=f"within {STABLE_SECONDS:g} s of being ready, or before: they failed at their start, or a task "
+                "ended them or held them up; see worker_crashed and worker_stuck",
+            )
 
     async def _match(self) -> None:
         """Start workers that are missing, drain those that are too many."""
