@@ -100,7 +100,8 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
     _F.LEASE_LOST: Treatment(
         AT_ONCE,
         "its worker was lost",
-        "look into the log of the lost workers: a task that ends every worker needs too much memory, for one",
+        "see in the workers' log what ended them (worker_stuck and event_loop_blocked: a tool held one up; "
+        "worker_crashed with SIGKILL: often out of memory), mend it, and resume the task",
     ),
     _F.INTERNAL_ERROR: Treatment(
         PROMPT, "Roadworthy failed at this task", "report it with the worker's log, and resume the task"
