@@ -33,6 +33,7 @@ class FailureClass(StrEnum):
     AGENT_FAILED = "agent_failed"
     AGENT_HUNG = "agent_hung"
     NOT_KEEPABLE = "not_keepable"
+    WAITED_TOO_LONG = "waited_too_long"
 
     @property
     def treatment(self) -> Treatment:
@@ -145,6 +146,12 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "bound what the agent waits for, or put long work into a tool, which has a time limit of its own",
     ),
     _F.NOT_KEEPABLE: Treatment(NEVER, "the result can't be kept", f"return something smaller or flatter; {_MEND}"),
+    # Only of resumed tasks: any other is `expired`, which nobody can resume.
+    _F.WAITED_TOO_LONG: Treatment(
+        NEVER,
+        "it was resumed, and then waited longer than its limits allow",
+        "see that workers of its version run and have free slots (roadworthy queue), and resume it again",
+    ),
 }
 
 

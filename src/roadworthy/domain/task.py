@@ -30,10 +30,10 @@ class TaskStatus(StrEnum):
 _S = TaskStatus
 
 TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = {
-    _S.BLOCKED: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.EXPIRED}),
+    _S.BLOCKED: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED, _S.DEAD}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.EXPIRED, _S.DEAD}),
     _S.RUNNING: frozenset({_S.SUCCEEDED, _S.PARTIAL, _S.CANCELLED, _S.DEAD, _S.WAITING, _S.QUEUED}),
-    _S.WAITING: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
+    _S.WAITING: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED, _S.DEAD}),
     _S.DEAD: frozenset({_S.QUEUED, _S.BLOCKED, _S.DISCARDED}),
     _S.SUCCEEDED: frozenset(),
     _S.PARTIAL: frozenset(),

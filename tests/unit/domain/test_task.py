@@ -6,10 +6,10 @@ from roadworthy.domain.errors import IllegalTransition
 from roadworthy.domain.task import LIFE_ENDS, OCCUPYING, OPEN, TRANSITIONS, TaskStatus, check_transition, lane_of
 
 STATES = """
-    blocked   -> queued cancelled expired
-    queued    -> running cancelled expired
+    blocked   -> queued cancelled expired dead
+    queued    -> running cancelled expired dead
     running   -> succeeded partial cancelled dead waiting queued
-    waiting   -> queued cancelled expired
+    waiting   -> queued cancelled expired dead
     dead      -> queued blocked discarded
     succeeded ->
     partial   ->

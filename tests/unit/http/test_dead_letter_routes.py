@@ -100,7 +100,9 @@ async def test_resume_says_how_it_goes_on_and_what_to_mind(api: Api):
     assert (told["status"], told["reason"]) == ("queued", "resumed by dev from step 1 with steps 99 (was 15)")
     assert told["notices"] == []
     told = (await api.call("POST", f"{DEAD}/{again.task.id}/resume", {"version": "7"})).json()
-    assert told["notices"] == ["no worker serves support@7 now; the task waits until one is started"]
+    assert told["notices"] == [
+        "no worker serves support@7 now; the task waits until one is started, and is dead again after 600 s"
+    ]
     actions = (await api.call("GET", "/v1/operator/actions")).json()["actions"]
     assert [action["task_id"] for action in actions] == [str(again.task.id), str(life.task.id)]
     (action,) = (await api.call("GET", f"/v1/operator/actions?task_id={life.task.id}")).json()["actions"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from roadworthy.adapters.memory.database import MemoryDatabase
-from roadworthy.adapters.memory.task_row import TaskRow
+from roadworthy.adapters.memory.task_row import INTERRUPTED, TaskRow
 from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.task import Task, TaskStatus
@@ -55,7 +55,7 @@ class MemoryTaskUpkeep:
             row.claim_token = None
             if row.cancel_requested:
                 row.keep_partial_output()
-                database.change(row, TaskStatus.CANCELLED, "cancelled")
+                database.change(row, TaskStatus.CANCELLED, INTERRUPTED if row.interrupted else "cancelled")
             elif (row.failures > max_retries and alone) or row.attempt >= MAX_ATTEMPTS:
                 advice = FailureClass.LEASE_LOST.treatment.advice
                 reason = f"failed {row.failures} times without progress; last: its worker was lost; {advice}"
@@ -88,10 +88,17 @@ class MemoryTaskUpkeep:
         candidates = database.with_status(TaskStatus.BLOCKED, TaskStatus.QUEUED, TaskStatus.WAITING)
         changed: list[TaskRow] = []
         for row in [row for row in candidates if now - row.waits_since >= _seconds_to_wait(row)][:limit]:
-            reason = f"it waited longer than {_seconds_to_wait(row):g} seconds for {_WAITED_FOR[row.status]}"
+            resumed = any(change.status is TaskStatus.DEAD for change in row.changes)
+            seconds = f"{_seconds_to_wait(row):g} seconds"
             row.keep_partial_output()
-            row.error = _error("expired", reason)
-            database.change(row, TaskStatus.EXPIRED, reason)
+            if resumed:
+                reason = f"it was resumed, and then {_RESUMED[row.status].format(seconds)}"
+                row.error = _error(FailureClass.WAITED_TOO_LONG, reason)
+                database.change(row, TaskStatus.DEAD, reason)
+            else:
+                reason = f"it waited longer than {seconds} for {_WAITED_FOR[row.status]}"
+                row.error = _error("expired", reason)
+                database.change(row, TaskStatus.EXPIRED, reason)
             changed.append(row)
         return self._with_released(changed)
 
@@ -105,6 +112,12 @@ _WAITED_FOR = {
     TaskStatus.WAITING: "a decision; look what became of the call that it waited for, and send it again",
     TaskStatus.BLOCKED: "its turn in the session; send it again once the session is free",
     TaskStatus.QUEUED: "a worker; see that workers of its version run and have free slots",
+}
+
+_RESUMED = {
+    TaskStatus.WAITING: "nobody decided within {}; look what became of the call that it waited for, and resume it again",
+    TaskStatus.BLOCKED: "its turn in the session did not come within {}; resume it again once the session is free",
+    TaskStatus.QUEUED: f"no worker took it within {{}}; {FailureClass.WAITED_TOO_LONG.treatment.advice}",
 }
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from roadworthy.domain.failure_class import FailureClass
 
 CANCELLED: Final = "cancelled"
-INTERRUPTED: Final = "another message interrupted it"
+INTERRUPTED: Final = "a newer message of its session interrupted it"
 LEASE_LOST: Final = "its worker was lost"
 LEASE_LOST_TOO_OFTEN: Final = (
     f"failed %s times without progress; last: its worker was lost; {FailureClass.LEASE_LOST.treatment.advice}"
@@ -22,6 +22,16 @@ NO_TURN: Final = (
 NO_DECISION: Final = (
     "it waited longer than %s seconds for a decision; look what became of the call that it waited for, and send it "
     "again, or raise limits.waiting_seconds"
+)
+_RESUMED_IN_VAIN: Final = f"; {FailureClass.WAITED_TOO_LONG.treatment.advice}"
+RESUMED_NO_WORKER: Final = f"it was resumed, and then no worker took it within %s seconds{_RESUMED_IN_VAIN}"
+RESUMED_NO_TURN: Final = (
+    "it was resumed, and then its turn in the session did not come within %s seconds; resume it again once the "
+    "session is free"
+)
+RESUMED_NO_DECISION: Final = (
+    "it was resumed, and then nobody decided within %s seconds; look what became of the call that it waited for, and "
+    "resume it again"
 )
 CONTINUED: Final = "continued by version "
 MOVED: Final = "moved from version %s to version %s by %s"

@@ -74,7 +74,7 @@ class SessionWall:
 
 def _left_unclaimed(task: Task) -> bool:
     return (
-        task.status in (TaskStatus.CANCELLED, TaskStatus.EXPIRED)
+        task.status in (TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.DEAD)
         and len(task.changes) > 1
         and task.changes[-2].status is TaskStatus.QUEUED
     )

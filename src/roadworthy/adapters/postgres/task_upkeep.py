@@ -18,6 +18,7 @@ from roadworthy.adapters.postgres.rows import Row
 from roadworthy.adapters.postgres.session_wall import SessionWall, sessions_of
 from roadworthy.domain.errors import LeaseLost
 from roadworthy.domain.event import MAX_ATTEMPTS
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.task import OCCUPYING, Task
 
 
@@ -42,6 +43,7 @@ class PostgresTaskUpkeep:
             reasons.LEASE_LOST,
             LeaseLost.code,
             apart_seconds,
+            reasons.INTERRUPTED,
         )
 
     @translated
@@ -68,6 +70,10 @@ class PostgresTaskUpkeep:
             reasons.NO_DECISION,
             reasons.NO_WORKER,
             reasons.NO_TURN,
+            reasons.RESUMED_NO_DECISION,
+            reasons.RESUMED_NO_WORKER,
+            reasons.RESUMED_NO_TURN,
+            FailureClass.WAITED_TOO_LONG.value,
         )
 
     @translated

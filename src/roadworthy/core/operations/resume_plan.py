@@ -81,7 +81,10 @@ def notices(dead: DeadTask, plan: Resume, served: bool) -> list[str]:
     lane = f"{plan.task.agent}@{plan.version}"
     told: list[str] = []
     if not served:
-        told.append(f"no worker serves {lane} now; the task waits until one is started")
+        told.append(
+            f"no worker serves {lane} now; the task waits until one is started, and is dead again after "
+            f"{plan.limits.queue_seconds:g} s"
+        )
     if plan.from_start:
         return told
     unknown = [effect for effect in dead.effects if effect.effect == "once" and effect.outcome == "unknown"]

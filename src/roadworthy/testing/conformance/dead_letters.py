@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -164,6 +165,41 @@ class ResumeContract:
         worker_id = await register(stores, lanes=["support@2"])
         (claimed,) = await stores.tasks.claim(worker_id, ["support@2"], 10)
         assert claimed.task.id == dead.id
+
+    @pytest.mark.parametrize("status", ["queued", "retrying", "blocked", "waiting"])
+    async def test_one_that_waits_too_long_after_it_was_resumed_is_dead_again(self, stores: Stores, status: str):
+        dead = await die(stores)
+        running = await run_one(stores, session_id=dead.session_id) if status == "blocked" else None
+        soon = Limits(queue_seconds=0.1, waiting_seconds=0.1)
+        if status in ("retrying", "waiting"):
+            soon = replace(soon, queue_seconds=60 if status == "waiting" else 0.5)
+        resumed = await stores.dead.resume(OPERATOR, replace(resume_of(dead), limits=soon))
+        assert isinstance(resumed, Resumed)
+        if status == "waiting":
+            await settle(stores, await claim_one(stores), TaskStatus.WAITING)
+        if status == "retrying":
+            await settle(stores, await claim_one(stores), TaskStatus.QUEUED, run_after_seconds=60)
+        behind = None if running else await submit_one(stores, session_id=dead.session_id)
+        again, *released = await stores.eventually(lambda: stores.upkeep.expire_tasks(10))
+        assert again == await stores.tasks.find(ALICE, dead.id) == await stores.dead.find(OPERATOR, dead.id)
+        assert (again.status, again.changes[-1].reason) == (TaskStatus.DEAD, again.reason)
+        assert again.reason and again.reason.startswith("it was resumed, and then ")
+        assert json.loads(again.error or b"") == {"code": "waited_too_long", "message": again.reason}
+        assert again.ended_at == again.changes[-1].at
+        assert [task.id for task in released] == ([behind.id] if behind else [])
+        assert await stores.dead.list(OPERATOR, DeadFilter(code="waited_too_long")) == [again]
+        if behind:
+            await settle(stores, await claim_one(stores), TaskStatus.SUCCEEDED)
+        if running:
+            await settle(stores, running, TaskStatus.SUCCEEDED)
+        assert isinstance(await stores.dead.resume(OPERATOR, replace(resume_of(again), limits=Limits())), Resumed)
+        assert (await claim_one(stores)).task.id == dead.id
+
+    async def test_a_person_may_still_cancel_what_was_resumed(self, stores: Stores):
+        dead = await die(stores)
+        await stores.dead.resume(OPERATOR, resume_of(dead))
+        await stores.tasks.cancel(ALICE, dead.id)
+        assert (await stores.tasks.find(ALICE, dead.id)).status is TaskStatus.CANCELLED
 
     async def test_from_the_start_is_a_new_generation_and_its_entries_follow_the_old_ones(self, stores: Stores):
         dead = await die(stores, entries=("input", "m1"), running_seconds=3, output=b'"so far"')
