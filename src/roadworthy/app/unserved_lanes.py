@@ -26,5 +26,6 @@ async def name_unserved_lanes(lanes: Lanes, served: Collection[str]) -> None:
         reason = f"{nobody_serves(lane)}; {way_out(lane, known)}"
         log.warning("tasks_nobody_runs", lane=lane, tasks=tasks[lane], reason=reason)
         count = "1 open task" if tasks[lane] == 1 else f"{tasks[lane]} open tasks"
-        sys.stdout.write(f"{count} of {lane} will not run: {reason}\n")
+        # `roadworthy queue` counts those alone that a worker could take now.
+        sys.stdout.write(f"{count} of {lane} will not run, blocked, paused and waiting ones included: {reason}\n")
     sys.stdout.flush()

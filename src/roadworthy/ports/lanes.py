@@ -66,8 +66,8 @@ class Lanes(Protocol):
         ...
 
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
-        """Say on up to `limit` of the lane's first ready tasks why nobody runs them; one that says so already, or
-        was told `MOST_EXPLANATIONS` times, is left as it is. Returns those that changed."""
+        """Say on up to `limit` of the lane's first ready tasks why nobody runs them; one that says exactly that
+        already, or was told `MOST_EXPLANATIONS` times, is left as it is. Returns those that changed."""
         ...
 
     async def unexplain(self, lane: str, limit: int) -> Sequence[Task]:

@@ -103,6 +103,16 @@ async def test_it_names_the_ways_out_that_there_are(upkeep: Upkeep):
     )
 
 
+async def test_the_ways_out_follow_the_workers_that_there_are(upkeep: Upkeep):
+    (task,) = await upkeep.submit()
+    await upkeep.clock.advance(STRANDED_SECONDS)
+    await upkeep.run()
+    assert (await upkeep.find(task)).reason == NOBODY
+    await upkeep.register("support@2")
+    assert [await upkeep.run() for _ in range(3)] == [1, 0, 0]
+    assert "roadworthy queue move support@1 --to 2" in ((await upkeep.find(task)).reason or "")
+
+
 async def test_another_process_takes_it_away_too(upkeep: Upkeep):
     (task,) = await upkeep.submit()
     await upkeep.clock.advance(STRANDED_SECONDS)

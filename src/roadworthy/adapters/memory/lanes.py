@@ -41,7 +41,7 @@ class MemoryLanes:
     async def explain(self, lane: str, reason: str, limit: int) -> Sequence[Task]:
         def wanted(row: TaskRow) -> bool:
             told = sum(_is_about(lane, change.reason) for change in row.changes)
-            return not _is_about(lane, row.reason) and told < MOST_EXPLANATIONS
+            return row.reason != reason and told < MOST_EXPLANATIONS
 
         return await self._give_reason(lane, reason, limit, wanted)
 

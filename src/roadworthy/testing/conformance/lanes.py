@@ -252,7 +252,15 @@ class UnservedLaneContract:
         assert (explained.id, explained.status, explained.reason) == (task.id, TaskStatus.QUEUED, REASON)
         assert explained == await stores.tasks.find(ALICE, task.id)
         assert explained.changes[-1].number == changed_number(0, 0, 1, TaskStatus.QUEUED)
-        assert await stores.lanes.explain(LANE, f"{REASON} soon", 10) == []
+        assert await stores.lanes.explain(LANE, REASON, 10) == []
+
+    async def test_it_is_told_when_the_way_out_is_another_but_not_without_end(self, stores: Stores):
+        task = await submit_one(stores)
+        for number in range(MOST_EXPLANATIONS):
+            (told,) = await stores.lanes.explain(LANE, f"{REASON} {number}", 10)
+            assert told.reason == f"{REASON} {number}"
+        assert await stores.lanes.explain(LANE, REASON, 10) == []
+        assert len((await stores.tasks.find(ALICE, task.id)).changes) == 1 + MOST_EXPLANATIONS
 
     async def test_it_is_taken_away_again(self, stores: Stores):
         await submit_one(stores)

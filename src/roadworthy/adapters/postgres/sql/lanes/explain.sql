@@ -8,7 +8,7 @@ with first_ready as materialized (
     select id from tasks
     where id = any(array(
             select id from first_ready
-            where starts_with(reason, $2) is not true
+            where reason is distinct from $3
                 and (select count(*) from jsonb_array_elements(changes) told where starts_with(told ->> 2, $2)) < $6
             limit $4
         ))
