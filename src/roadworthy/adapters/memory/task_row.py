@@ -22,6 +22,8 @@ from roadworthy.domain.task import (
     check_transition,
 )
 
+INTERRUPTED = "a newer message of its session interrupted it"
+
 
 @dataclass(slots=True)
 class TaskRow:
@@ -69,6 +71,11 @@ class TaskRow:
     @property
     def claimable(self) -> bool:
         return self.status is TaskStatus.QUEUED and self.run_after is None
+
+    @property
+    def interrupted(self) -> bool:
+        """It runs on, and is to end for a newer message."""
+        return self.cancel_requested and self.reason == INTERRUPTED
 
     def belongs_to(self, principal: Principal) -> bool:
         return owns(principal, self.new.principal)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from roadworthy.adapters.memory.database import MemoryDatabase, SessionRow
 from roadworthy.adapters.memory.storable import check_text
-from roadworthy.adapters.memory.task_row import TaskRow, owns
+from roadworthy.adapters.memory.task_row import INTERRUPTED, TaskRow, owns
 from roadworthy.domain.event import MAX_ATTEMPTS
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import NotStorable
@@ -110,11 +110,12 @@ class MemoryTaskStore:
         interrupts = new.on_busy is OnBusy.INTERRUPT
         interrupted: TaskRow | None = None
         if occupant is not None and interrupts:
-            occupant.cancel_requested = True
+            if not occupant.cancel_requested:
+                occupant.cancel_requested, occupant.reason = True, INTERRUPTED
             interrupted = occupant
             if occupant.status is not TaskStatus.RUNNING:
                 occupant.keep_partial_output()
-                database.change(occupant, TaskStatus.CANCELLED, "another message interrupted it")
+                database.change(occupant, TaskStatus.CANCELLED, INTERRUPTED)
                 occupant = None
         status = TaskStatus.QUEUED if occupant is None else TaskStatus.BLOCKED
         mine = replace(new, principal=session.principal)
@@ -159,7 +160,9 @@ class MemoryTaskStore:
         if row.status is not TaskStatus.RUNNING:
             return Settled(row.task(), self._released_before(row))
         status, reason = settlement.status, settlement.reason
-        if row.cancel_requested and status is not TaskStatus.CANCELLED:
+        if row.interrupted:
+            status, reason = TaskStatus.CANCELLED, INTERRUPTED
+        elif row.cancel_requested and status is not TaskStatus.CANCELLED:
             status, reason = TaskStatus.CANCELLED, "cancelled"
         elif status is TaskStatus.QUEUED and row.attempt >= MAX_ATTEMPTS:
             status, reason = TaskStatus.DEAD, "it was started too often"

@@ -83,6 +83,7 @@ class Settling:
             MAX_ATTEMPTS,
             reasons.CANCELLED,
             reasons.TOO_MANY_ATTEMPTS,
+            reasons.INTERRUPTED,
         )
         return [rows.task(row) for row in found]
 

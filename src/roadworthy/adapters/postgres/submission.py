@@ -117,7 +117,7 @@ class Submission:
             raise _Refused(Busy(occupant or blocked))  # pyright: ignore[reportArgumentType]
         if new.on_busy is OnBusy.INTERRUPT and occupant:
             # A claim may have come in between: what became of the task says the answer, not what it was.
-            (row,) = await transaction.fetch(self._queries["cancel"], occupant, reasons.INTERRUPTED)
+            (row,) = await transaction.fetch(self._queries["cancel"], occupant, reasons.INTERRUPTED, True)
             (interrupted,) = await self._partial_output.keep(transaction, [rows.task(row)])
             if interrupted.status is not TaskStatus.RUNNING:
                 drawing = OwnerTags(new.lane, new.priority, new.principal.tenant, new.principal.user)

@@ -67,7 +67,8 @@ class PostgresTaskStore:
         async with self._pool.transaction() as transaction:
             await self._wall.lock(transaction, before.session_id)
             cancelled = [
-                rows.task(row) for row in await transaction.fetch(self._queries["cancel"], task_id, reasons.CANCELLED)
+                rows.task(row)
+                for row in await transaction.fetch(self._queries["cancel"], task_id, reasons.CANCELLED, False)
             ]
             cancelled = await self._partial_output.keep(transaction, cancelled)
             ended = [task.session_id for task in cancelled if task.status not in OCCUPYING]

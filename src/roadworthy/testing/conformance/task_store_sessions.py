@@ -16,6 +16,7 @@ from roadworthy.testing.conformance.scenario import (
     ALICE,
     STRANGERS,
     claim_one,
+    lose_worker,
     new_task,
     park,
     register,
@@ -104,6 +105,38 @@ class InterruptContract:
         assert ended.task.status is TaskStatus.CANCELLED
         assert ended.released is not None
         assert (ended.released.id, ended.released.status) == (outcome.task.id, TaskStatus.QUEUED)
+
+    @pytest.mark.parametrize("how", ["queued", "stops", "finishes", "lost", "handed over"])
+    async def test_it_says_that_a_newer_message_interrupted_it(self, stores: Stores, how: str):
+        worker_id = await register(stores)
+        task = await submit_one(stores)
+        claimed = None if how == "queued" else await claim_one(stores, worker_id)
+        await submit_one(stores, session_id=task.session_id, on_busy=OnBusy.INTERRUPT)
+        match how, claimed:
+            case "stops", Claimed():
+                await settle(stores, claimed, TaskStatus.CANCELLED, reason="Somebody cancelled the task.")
+            case "finishes", Claimed():
+                await settle(stores, claimed)
+            case "handed over", Claimed():
+                await settle(stores, claimed, TaskStatus.QUEUED, reason="its worker ends")
+            case "lost", _:
+                await lose_worker(stores, worker_id)
+            case _:
+                pass
+        ended = await stores.tasks.find(ALICE, task.id)
+        assert (ended.status, ended.reason) == (TaskStatus.CANCELLED, "a newer message of its session interrupted it")
+        assert ended.changes[-1].reason == ended.reason
+
+    @pytest.mark.parametrize("lost", [False, True])
+    async def test_one_that_was_cancelled_before_says_that(self, stores: Stores, lost: bool):
+        worker_id = await register(stores)
+        task = await submit_one(stores)
+        claimed = await claim_one(stores, worker_id)
+        await stores.tasks.cancel(ALICE, task.id)
+        await submit_one(stores, session_id=task.session_id, on_busy=OnBusy.INTERRUPT)
+        await (lose_worker(stores, worker_id) if lost else settle(stores, claimed))
+        ended = await stores.tasks.find(ALICE, task.id)
+        assert (ended.status, ended.reason) == (TaskStatus.CANCELLED, "cancelled")
 
     @pytest.mark.parametrize("status", ["queued", "waiting"])
     async def test_a_task_that_does_not_run_ends_at_once(self, stores: Stores, status: str):

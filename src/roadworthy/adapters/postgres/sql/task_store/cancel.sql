@@ -1,7 +1,8 @@
--- Its session is locked. A claim may come in between: what is decided here is decided on the latest row.
+-- Its session is locked. A claim may come in between: what is decided here is decided on the latest row. With $3 a task
+-- that runs on says so already now: whoever ends it repeats that reason.
 update tasks t set
     status = case when status = 'running' then status else 'cancelled' end,
-    reason = case when status = 'running' then reason else $2 end,
+    reason = case when status = 'running' and (cancel_requested_at is not null or not $3) then reason else $2 end,
     changes = case
         when status = 'running' then changes
         else with_change(changes, journal_length, attempt, 'cancelled', $2)

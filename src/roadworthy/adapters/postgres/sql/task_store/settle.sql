@@ -13,13 +13,14 @@ with given as materialized (
     order by id
     for no key update
 ), held_tasks as materialized (
-    select id, session_id, status, attempt, claim_token, cancel_requested_at from tasks
+    select id, session_id, status, attempt, claim_token, cancel_requested_at, reason from tasks
     where id = any(array(select task_id from given join held_sessions on held_sessions.id = given.session_id))
     order by id
     for no key update
 ), decided as materialized (
     select
         given.*,
+        held.cancel_requested_at is not null and held.reason = $19 as interrupted,
         case
             when held.cancel_requested_at is not null then 'cancelled'
             when given.status = 'queued' and held.attempt >= $16 then 'dead'
@@ -35,6 +36,7 @@ with given as materialized (
         final not in ('queued', 'waiting') as ended,
         payload is not null and final in ('succeeded', 'partial', 'cancelled') as keeps_turn,
         case
+            when interrupted then $19
             when final = decided.status then decided.reason
             when final = 'cancelled' then $17
             else $18

@@ -27,6 +27,7 @@ with lost_workers as materialized (
         id,
         worker_id,
         cancel_requested_at,
+        reason,
         failures,
         losses,
         attempt,
@@ -54,6 +55,7 @@ with lost_workers as materialized (
         h.id,
         h.failures + 1 as failures,
         h.ran_seconds,
+        h.reason,
         coalesce(s.place > (s.together + 1) / 2, false) as waits,
         case
             when h.cancel_requested_at is not null then 'cancelled'
@@ -72,7 +74,7 @@ with lost_workers as materialized (
         waits and final = 'queued' as waits,
         case when waits then $8::double precision else 0 end * interval '1 second' as pause,
         case final
-            when 'cancelled' then $4::text
+            when 'cancelled' then case when reason = $9 then $9 else $4::text end
             when 'dead' then format($5::text, failures)
             else $6::text
         end as why
