@@ -27,6 +27,7 @@ from roadworthy.core.insight.followers import Followers
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
+from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
@@ -131,8 +132,9 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
     followers = Followers(stores.tasks, clock)
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
     tasks = Tasks(stores.tasks, stores.journal, follow)
-    checks = {"store": stores.tasks.ping}
-    loads = QueueLoads(stores.lanes, clock)
+    upkeep = UpkeepWatch(stores.schedule, clock)
+    checks = {"store": upkeep.watched(stores.tasks.ping)}
+    loads = QueueLoads(stores.lanes, upkeep, clock)
     letters = DeadLetterReader(stores.dead_letters, stores.operator_actions, stores.journal, stores.sessions)
     dead = DeadTasks(stores.dead_letters, stores.journal, announcer, [one.service for one in served.values()])
     sessions = Sessions(stores.sessions)
@@ -148,7 +150,7 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
             loads=loads,
             move_tasks=MoveTasks(stores.lanes, announcer),
             ready_checks=checks,
-            metrics=MetricsRoute(loads.loads),
+            metrics=MetricsRoute(loads.look),
         )
     )
     try:

@@ -11,6 +11,7 @@ import structlog
 
 from roadworthy.app.supervisor import Supervisor
 from roadworthy.core.execution.scaling import ScalingRule, Trend, decide, demand
+from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.lanes import Lanes
 
@@ -22,7 +23,9 @@ SHARE_OF_TIME = 0.1
 log = structlog.get_logger()
 
 
-async def scale_workers(supervisor: Supervisor, store: Lanes, lanes: Mapping[str, str], rule: ScalingRule) -> None:
+async def scale_workers(
+    supervisor: Supervisor, store: Lanes, upkeep: UpkeepWatch, lanes: Mapping[str, str], rule: ScalingRule
+) -> None:
     """Never returns. While the store can't be asked, nothing is changed. `lanes` as for `demand`."""
     trend = Trend()
     pause = min(LOOK_SECONDS, rule.down_seconds / LOOKS_BEFORE_SHRINKING)
@@ -34,6 +37,7 @@ async def scale_workers(supervisor: Supervisor, store: Lanes, lanes: Mapping[str
         began = time.monotonic()
         try:
             loads = await store.loads()
+            await upkeep.seconds()
         except StoreUnavailable as error:
             log.warning("loads_unknown", reason=error.message)
             trend = Trend(regrets=trend.regrets, regretted_at=trend.regretted_at)

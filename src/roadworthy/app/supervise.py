@@ -20,6 +20,7 @@ from roadworthy.app.targets import load_targets
 from roadworthy.app.worker_child import WorkerChild
 from roadworthy.core.execution.scaling import ScalingRule
 from roadworthy.core.insight.queue_loads import QueueLoads
+from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.domain.errors import SettingsInvalid
 from roadworthy.edges.http.health_routes import HealthRoutes
 from roadworthy.edges.http.metrics_route import MetricsRoute
@@ -74,9 +75,11 @@ async def _supervise(
         supervisor = Supervisor(_spawning(targets), stores.registry, _supervisor_settings(settings, rule))
         checks = {"store": stores.tasks.ping, "workers": supervisor.check}
         health = HealthRoutes(checks, supervisor.shown)
-        metrics = MetricsRoute(QueueLoads(stores.lanes, SystemClock()).loads)
+        clock = SystemClock()
+        upkeep = UpkeepWatch(stores.schedule, clock)
+        metrics = MetricsRoute(QueueLoads(stores.lanes, upkeep, clock).look)
         await stack.enter_async_context(health_server(health_port, [*health.routes(), *metrics.routes()]))
-        scaling = asyncio.create_task(scale_workers(supervisor, stores.lanes, lanes, rule))
+        scaling = asyncio.create_task(scale_workers(supervisor, stores.lanes, upkeep, lanes, rule))
         try:
             await supervisor.run(stop)
         finally:

@@ -19,6 +19,7 @@ from roadworthy.app.targets import load_targets
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.core.insight.queue_loads import QueueLoads
+from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.http.health_routes import HealthRoutes
 from roadworthy.edges.http.metrics_route import MetricsRoute
@@ -34,8 +35,10 @@ async def _worker(settings: Settings, served: Mapping[str, Served], health_port:
     async with AsyncExitStack() as stack:
         _, stores = await opened(stack, settings)
         worker = new_worker(stores, served, settings)
-        health = HealthRoutes({"store": stores.tasks.ping, "loop": _loop_check(worker)})
-        metrics = MetricsRoute(QueueLoads(stores.lanes, SystemClock()).loads)
+        clock = SystemClock()
+        upkeep = UpkeepWatch(stores.schedule, clock)
+        health = HealthRoutes({"store": upkeep.watched(stores.tasks.ping), "loop": _loop_check(worker)})
+        metrics = MetricsRoute(QueueLoads(stores.lanes, upkeep, clock).look)
         await stack.enter_async_context(health_server(health_port, [*health.routes(), *metrics.routes()]))
         await until_drained(worker, stop)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+UPKEEP_MISSING_SECONDS = 30.0
+"""How long no duty may have run before that is an alarm: each that there is runs every few seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class DutyTurn:
@@ -20,4 +23,8 @@ class DutySchedule(Protocol):
 
         If it last ran more than `pause_seconds` ago, upkeep or the store was away and has resumed now.
         """
+        ...
+
+    async def seconds_since_any_turn(self) -> float:
+        """Since any duty was last claimed, or since the database was made if none ever was."""
         ...

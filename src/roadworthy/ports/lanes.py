@@ -30,6 +30,8 @@ class LaneLoad:
     """Workers with a valid lease that take tasks of this lane."""
     unserved_seconds: float = 0
     """How long ready tasks have been waiting without any such worker; 0 while there is one."""
+    paused: int = 0
+    """Queued tasks in a pause before a retry: upkeep makes them ready when it is over."""
 
     @property
     def depth(self) -> int:
@@ -42,14 +44,19 @@ class LaneLoad:
 
 class Lanes(Protocol):
     async def loads(self) -> list[LaneLoad]:
-        """Every lane that has ready or running tasks or a live worker, by name.
+        """Every lane that has queued or running tasks or a live worker, by name.
 
-        Reads one index entry for each ready task: some tenths of a second at a million of them.
+        Reads one index entry for each ready task, and the row of each paused one: some tenths of a second at a
+        million of the former.
         """
         ...
 
     async def open_tasks(self) -> Mapping[str, int]:
         """Lane → how many tasks have not ended, whatever they wait for. Reads all of them."""
+        ...
+
+    async def dead_tasks(self) -> int:
+        """How many tasks are dead now, in all lanes. Reads one index entry for each."""
         ...
 
     async def move(

@@ -18,12 +18,23 @@ from roadworthy.app.command_line import cli
 STRANDED = {
     "lane": "support@1",
     "queued": 12,
+    "paused": 4,
     "running": 0,
     "oldest_seconds": 4711.2,
     "workers": 0,
     "stranded": True,
 }
-SERVED = {"lane": "support@2", "queued": 0, "running": 3, "oldest_seconds": 0, "workers": 2, "stranded": False}
+SERVED = {
+    "lane": "support@2",
+    "queued": 0,
+    "paused": 0,
+    "running": 3,
+    "oldest_seconds": 0,
+    "workers": 2,
+    "stranded": False,
+}
+UPKEEP = {"last_run_seconds": 0.4, "missing": False}
+NO_UPKEEP = {"last_run_seconds": 52.3, "missing": True}
 
 
 @contextmanager
@@ -66,22 +77,29 @@ def roadworthy(*arguments: str) -> Result:
 
 
 def test_the_queue_is_a_table_with_what_to_do():
-    with server((200, {"lanes": [STRANDED, SERVED], "totals": {}})) as (url, asked):
+    with server((200, {"lanes": [STRANDED, SERVED], "totals": {}, "upkeep": UPKEEP})) as (url, asked):
         result = roadworthy("--url", url)
     assert result.exit_code == 0
     assert asked == [("/v1/operator/queue", None)]
     assert result.stdout.splitlines() == [
-        "LANE       QUEUED  RUNNING  OLDEST  WORKERS",
-        "support@1      12        0  4711 s        0",
-        "support@2       0        3     0 s        2",
+        "LANE       QUEUED  PAUSED  RUNNING  OLDEST  WORKERS",
+        "support@1      12       4        0  4711 s        0",
+        "support@2       0       0        3     0 s        2",
         'no worker serves support@1; start one, declare continues=["1"], or move its tasks: '
         "roadworthy queue move support@1 --to 2",
     ]
 
 
 def test_an_empty_queue_is_said_in_words():
-    with server((200, {"lanes": [], "totals": {}})) as (url, _):
+    with server((200, {"lanes": [], "totals": {}, "upkeep": UPKEEP})) as (url, _):
         assert "nothing is queued" in roadworthy("--url", url).stdout
+
+
+@pytest.mark.parametrize("lanes", [[], [SERVED]])
+def test_a_missing_upkeep_is_said_with_what_to_do(lanes: list[dict[str, Any]]):
+    with server((200, {"lanes": lanes, "totals": {}, "upkeep": NO_UPKEEP})) as (url, _):
+        lines = roadworthy("--url", url).stdout.splitlines()
+    assert lines[-1] == "no upkeep has run for 52 s: start `roadworthy upkeep`"
 
 
 def test_programs_read_what_the_server_said():

@@ -10,6 +10,7 @@ import orjson
 from task_life import Life, World
 
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
+from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
@@ -20,6 +21,7 @@ from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
+from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
@@ -103,7 +105,7 @@ class Api:
                 self.dead, MemoryOperatorActions(world.database), world.journal, MemorySessionStore(world.database)
             ),
             dead_tasks=DeadTasks(self.dead, world.journal, self.announcer, services),
-            loads=QueueLoads(self.lanes, world.clock),
+            loads=QueueLoads(self.lanes, UpkeepWatch(MemoryDutySchedule(world.database), world.clock), world.clock),
             move_tasks=MoveTasks(self.lanes, self.announcer),
             ready_checks={"store": world.task_store.ping},
             **changed,

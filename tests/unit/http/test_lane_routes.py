@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from api_in_memory import Api
 
+from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.principal import DEVELOPER, Principal
@@ -36,6 +37,7 @@ async def test_the_queue_as_it_is_shown(api: Api):
                 "agent": "billing",
                 "version": "3",
                 "queued": 0,
+                "paused": 0,
                 "running": 0,
                 "depth": 0,
                 "oldest_seconds": 0,
@@ -48,6 +50,7 @@ async def test_the_queue_as_it_is_shown(api: Api):
                 "agent": "support",
                 "version": "1",
                 "queued": 3,
+                "paused": 0,
                 "running": 1,
                 "depth": 4,
                 "oldest_seconds": seconds,
@@ -56,8 +59,25 @@ async def test_the_queue_as_it_is_shown(api: Api):
                 "stranded": True,
             },
         ],
-        "totals": {"queued": 3, "running": 1, "depth": 4, "oldest_seconds": seconds, "stranded": 1},
+        "totals": {
+            "queued": 3,
+            "paused": 0,
+            "running": 1,
+            "depth": 4,
+            "oldest_seconds": seconds,
+            "stranded": 1,
+            "dead": 0,
+        },
+        "upkeep": {"last_run_seconds": seconds, "missing": True},
     }
+
+
+async def test_upkeep_that_ran_is_not_missing(api: Api):
+    await api.world.clock.advance(100)
+    await MemoryDutySchedule(api.world.database).claim_turn("rescue", 5, 30)
+    await api.world.clock.advance(2)
+    answer = await api.call("GET", "/v1/operator/queue")
+    assert answer.json()["upkeep"] == {"last_run_seconds": 2, "missing": False}
 
 
 async def test_the_store_is_not_asked_each_time(api: Api):

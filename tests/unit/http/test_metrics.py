@@ -9,14 +9,17 @@ import pytest
 from api_in_memory import Api
 from prometheus_client.parser import text_string_to_metric_families
 
-from roadworthy.core.insight.queue_loads import KEPT_SECONDS, QueueLoads
+from roadworthy.core.insight.queue_loads import KEPT_SECONDS, QueueLoads, QueueLook
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.edges.http import metrics_route
 from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.lanes import LaneLoad
 from roadworthy.testing.manual_clock import ManualClock
 
-LOADS = [LaneLoad("a@1", queued=3, running=2, oldest_seconds=1.5, workers=1), LaneLoad('odd"lane\\@1', 1, 0, 7, 0)]
+LOADS = [
+    LaneLoad("a@1", queued=3, running=2, oldest_seconds=1.5, workers=1, paused=4),
+    LaneLoad('odd"lane\\@1', 1, 0, 7, 0),
+]
 
 
 class Store:
@@ -24,6 +27,7 @@ class Store:
 
     def __init__(self) -> None:
         self.answer: Sequence[LaneLoad] | Exception = LOADS
+        self.upkeep_seconds = 52.0
         self.asked = 0
 
     async def loads(self) -> Sequence[LaneLoad]:
@@ -32,6 +36,15 @@ class Store:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def dead_tasks(self) -> int:
+        return 7
+
+    async def seconds(self) -> float:
+        return self.upkeep_seconds
+
+    async def look(self) -> QueueLook:
+        return QueueLook(await self.loads(), self.upkeep_seconds, 7)
 
 
 async def scraped(api: Api) -> dict[str, dict[str, float]]:
@@ -46,24 +59,28 @@ async def scraped(api: Api) -> dict[str, dict[str, float]]:
 
 
 async def test_the_queue_and_what_the_process_uses():
-    metrics = await scraped(Api(metrics=MetricsRoute(Store().loads)))
+    metrics = await scraped(Api(metrics=MetricsRoute(Store().look)))
     assert metrics["roadworthy_store_up"] == {"": 1}
     assert metrics["roadworthy_queue_depth"] == {"a@1": 5, 'odd"lane\\@1': 1}
     assert metrics["roadworthy_queue_oldest_seconds"] == {"a@1": 1.5, 'odd"lane\\@1': 7}
     assert metrics["roadworthy_tasks_running"] == {"a@1": 2, 'odd"lane\\@1': 0}
     assert metrics["roadworthy_lane_workers"] == {"a@1": 1, 'odd"lane\\@1': 0}
+    assert metrics["roadworthy_tasks_paused"] == {"a@1": 4, 'odd"lane\\@1': 0}
+    assert metrics["roadworthy_upkeep_last_run_seconds"] == {"": 52}
+    assert metrics["roadworthy_tasks_dead"] == {"": 7}
     assert metrics["process_resident_memory_bytes"][""] > 10_000_000
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable(), RuntimeError("something else")])
 async def test_a_store_that_is_away_is_told_and_old_numbers_are_not(error: Exception):
     store = Store()
-    api = Api(metrics=MetricsRoute(store.loads))
+    api = Api(metrics=MetricsRoute(store.look))
     await scraped(api)
     store.answer = error
     metrics = await scraped(api)
     assert metrics["roadworthy_store_up"] == {"": 0}
     assert metrics["roadworthy_queue_depth"] == {}
+    assert "roadworthy_upkeep_last_run_seconds" not in metrics
     assert metrics["process_resident_memory_bytes"]
     store.answer = []
     assert (await scraped(api))["roadworthy_store_up"] == {"": 1}
@@ -77,16 +94,16 @@ async def test_a_store_that_does_not_answer_holds_up_no_scrape(monkeypatch: pyte
 
 async def test_the_store_is_asked_once_for_all_who_ask_within_two_seconds():
     store, clock = Store(), ManualClock()
-    loads = QueueLoads(store, clock)
-    assert await asyncio.gather(*(loads.loads() for _ in range(5))) == [LOADS] * 5
+    loads = QueueLoads(store, store, clock)
+    assert await asyncio.gather(*(loads.look() for _ in range(5))) == [QueueLook(LOADS, 52, 7)] * 5
     await clock.advance(KEPT_SECONDS - 0.1)
-    await loads.loads()
+    await loads.look()
     assert store.asked == 1
     await clock.advance(0.1)
     store.answer = StoreUnavailable()
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            await loads.loads()
+            await loads.look()
     assert store.asked == 3, "a failure is no answer to keep"
     store.answer = []
-    assert await loads.loads() == []
+    assert await loads.look() == QueueLook([], 52, 7)

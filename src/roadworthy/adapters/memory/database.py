@@ -69,6 +69,7 @@ class MemoryDatabase:
         self.tasks: dict[TaskId, TaskRow] = {}
         self.operator_actions: list[OperatorAction] = []
         self._clock = clock
+        self.made_at = clock.time()
         self._transaction = threading.Lock()
         self._by_status: dict[TaskStatus, dict[TaskId, TaskRow]] = {status: {} for status in TaskStatus}
         self._by_key: dict[tuple[str, str, str], TaskId] = {}

@@ -17,6 +17,13 @@ class MemoryDutySchedule:
             "duty_schedule.claim_turn", lambda: self._claim_turn(duty, every_seconds, pause_seconds)
         )
 
+    async def seconds_since_any_turn(self) -> float:
+        return await self._database.run("duty_schedule.seconds_since_any_turn", self._seconds_since_any_turn)
+
+    def _seconds_since_any_turn(self) -> float:
+        database = self._database
+        return database.now() - max((row.last_run for row in database.duties.values()), default=database.made_at)
+
     def _claim_turn(self, duty: str, every_seconds: float, pause_seconds: float) -> DutyTurn | None:
         now, row = self._database.now(), self._database.duties.get(duty)
         if row is not None and now < row.next_run:

@@ -32,6 +32,9 @@ class MemoryLanes:
             "lanes.open_tasks", lambda: Counter(row.lane for row in self._database.with_status(*sorted(OPEN)))
         )
 
+    async def dead_tasks(self) -> int:
+        return await self._database.run("lanes.dead_tasks", lambda: len(self._database.with_status(TaskStatus.DEAD)))
+
     async def move(
         self, operator: Principal, lane: str, to_version: str, limit: int, *, parked: bool = False
     ) -> Sequence[Task]:
@@ -53,8 +56,7 @@ class MemoryLanes:
 
     def _loads(self) -> list[LaneLoad]:
         database = self._database
-        lanes = {row.lane for row in database.with_status(TaskStatus.QUEUED) if row.claimable}
-        lanes |= {row.lane for row in database.with_status(TaskStatus.RUNNING)}
+        lanes = {row.lane for row in database.with_status(TaskStatus.QUEUED, TaskStatus.RUNNING)}
         lanes |= {
             lane for worker in database.workers.values() for lane in worker.worker.lanes if database.serving(lane)
         }
@@ -67,8 +69,10 @@ class MemoryLanes:
         oldest = max((now - row.ready_since for row in ready), default=0.0)
         unseen = (now - row.last_seen for row in database.workers.values() if lane in row.worker.lanes)
         running = sum(row.lane == lane for row in database.with_status(TaskStatus.RUNNING))
+        queued = database.with_status(TaskStatus.QUEUED)
+        paused = sum(row.lane == lane and not row.claimable for row in queued)
         unserved = 0.0 if workers else min((oldest, *unseen))
-        return LaneLoad(lane, len(ready), running, oldest, workers, unserved)
+        return LaneLoad(lane, len(ready), running, oldest, workers, unserved, paused)
 
     def _move(self, operator: Principal, lane: str, to_version: str, limit: int, parked: bool) -> list[Task]:
         database = self._database

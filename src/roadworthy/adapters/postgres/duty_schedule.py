@@ -19,3 +19,7 @@ class PostgresDutySchedule:
     async def claim_turn(self, duty: str, every_seconds: float, pause_seconds: float) -> DutyTurn | None:
         found = await self._pool.fetch(self._queries["claim_turn"], duty, every_seconds, pause_seconds)
         return DutyTurn(found[0][0]) if found else None
+
+    @translated
+    async def seconds_since_any_turn(self) -> float:
+        return (await self._pool.fetch(self._queries["seconds_since_any_turn"]))[0][0]

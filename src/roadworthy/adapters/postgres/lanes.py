@@ -44,6 +44,10 @@ class PostgresLanes:
         return {row[0]: row[1] for row in await self._pool.fetch(self._queries["open_tasks"])}
 
     @translated
+    async def dead_tasks(self) -> int:
+        return (await self._pool.fetch(self._queries["dead_tasks"]))[0][0]
+
+    @translated
     async def move(
         self, operator: Principal, lane: str, to_version: str, limit: int, *, parked: bool = False
     ) -> Sequence[Task]:

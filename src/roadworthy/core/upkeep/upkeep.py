@@ -19,6 +19,9 @@ from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
 
+ROUTINE = frozenset({"refill_tickets", "release_due_tasks"})
+"""Duties that have something to do every few seconds on any day."""
+
 log = structlog.get_logger()
 
 
@@ -63,7 +66,8 @@ class Upkeep:
             return None
         done = await duty.run_once(self._ports, turn)
         if done:
-            log.info("duty_done", duty=duty.name, count=done)
+            say = log.debug if duty.name in ROUTINE else log.info
+            say("duty_done", duty=duty.name, count=done)
         return done
 
     async def _repeat(self, duty: Duty) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
+from roadworthy.core.insight.upkeep_watch import START_IT
 from roadworthy.domain.lane import nobody_serves, way_out
 from roadworthy.edges.cli.chat_client import Refused, ServerDown
 from roadworthy.edges.cli.operator_client import OperatorClient, is_address
@@ -54,17 +55,27 @@ def move_tasks(url: str, lane: str, to: str, parked: bool, as_json: bool) -> int
 
 
 def queue_lines(answer: Mapping[str, Any]) -> list[str]:
-    """A table, and what to do about lanes that nobody serves."""
+    """A table, and what to do about an upkeep that is missing and lanes that nobody serves."""
     lanes: Sequence[Mapping[str, Any]] = answer["lanes"]
+    upkeep = answer["upkeep"]
+    alarms = [f"no upkeep has run for {upkeep['last_run_seconds']:.0f} s: {START_IT}"] if upkeep["missing"] else []
     if not lanes:
-        return ["nothing is queued or running, and no worker is there"]
+        return ["nothing is queued or running, and no worker is there", *alarms]
     rows = [
-        (lane["lane"], lane["queued"], lane["running"], f"{lane['oldest_seconds']:.0f} s", lane["workers"])
+        (
+            lane["lane"],
+            lane["queued"],
+            lane["paused"],
+            lane["running"],
+            f"{lane['oldest_seconds']:.0f} s",
+            lane["workers"],
+        )
         for lane in lanes
     ]
     served = [lane["lane"] for lane in lanes if lane["workers"]]
     return [
-        *_columns([("LANE", "QUEUED", "RUNNING", "OLDEST", "WORKERS"), *rows]),
+        *_columns([("LANE", "QUEUED", "PAUSED", "RUNNING", "OLDEST", "WORKERS"), *rows]),
+        *alarms,
         *(f"{nobody_serves(lane['lane'])}; {way_out(lane['lane'], served)}" for lane in lanes if lane["stranded"]),
     ]
 

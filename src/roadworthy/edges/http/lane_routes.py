@@ -38,8 +38,14 @@ class LaneRoutes:
 
     async def queue(self, operator: Principal, request: Request) -> ASGIApp:
         only(request)
-        loads = await self._loads.loads()
-        return json({"lanes": [_lane_shown(load) for load in loads], "totals": _totals(loads)})
+        look = await self._loads.look()
+        return json(
+            {
+                "lanes": [_lane_shown(load) for load in look.lanes],
+                "totals": {**_totals(look.lanes), "dead": look.dead},
+                "upkeep": {"last_run_seconds": round(look.upkeep_seconds, 3), "missing": look.upkeep_missing},
+            }
+        )
 
     async def move(self, operator: Principal, request: Request) -> ASGIApp:
         only(request)
@@ -58,6 +64,7 @@ def _lane_shown(load: LaneLoad) -> dict[str, Any]:
         "agent": agent,
         "version": version,
         "queued": load.queued,
+        "paused": load.paused,
         "running": load.running,
         "depth": load.depth,
         "oldest_seconds": round(load.oldest_seconds, 3),
@@ -70,6 +77,7 @@ def _lane_shown(load: LaneLoad) -> dict[str, Any]:
 def _totals(loads: Sequence[LaneLoad]) -> dict[str, Any]:
     return {
         "queued": sum(load.queued for load in loads),
+        "paused": sum(load.paused for load in loads),
         "running": sum(load.running for load in loads),
         "depth": sum(load.depth for load in loads),
         "oldest_seconds": round(max((load.oldest_seconds for load in loads), default=0), 3),

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from roadworthy.core.insight.queue_loads import QueueLook
 from roadworthy.edges.http.resource import public
-from roadworthy.ports.lanes import LaneLoad
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector, CollectorRegistry
@@ -30,9 +30,9 @@ class MetricsRoute:
     Always answers: if the store does not, `roadworthy_store_up` is 0 and the queue's gauges are left out.
     """
 
-    def __init__(self, loads: Callable[[], Awaitable[Sequence[LaneLoad]]]) -> None:
-        self._ask = loads
-        self._loads: Sequence[LaneLoad] | None = None
+    def __init__(self, look: Callable[[], Awaitable[QueueLook]]) -> None:
+        self._ask = look
+        self._look: QueueLook | None = None
         self._registry: CollectorRegistry | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -42,37 +42,35 @@ class MetricsRoute:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
         if self._registry is None:
-            self._registry = _registry(lambda: self._loads)
+            self._registry = _registry(lambda: self._look)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                self._loads = await self._ask()
+                self._look = await self._ask()
         except Exception as error:
             log.warning("queue_not_measured", reason=str(error) or type(error).__name__)
-            self._loads = None
+            self._look = None
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-def _registry(loads: Callable[[], Sequence[LaneLoad] | None]) -> CollectorRegistry:
+def _registry(look: Callable[[], QueueLook | None]) -> CollectorRegistry:
     """Of our own, and made only when it is asked for: importing it takes as long as importing all of the API."""
     from prometheus_client.process_collector import ProcessCollector
     from prometheus_client.registry import CollectorRegistry
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_queue_collector(loads))
+    registry.register(_queue_collector(look))
     return registry
 
 
-def _queue_collector(loads: Callable[[], Sequence[LaneLoad] | None]) -> Collector:
+def _queue_collector(look: Callable[[], QueueLook | None]) -> Collector:
     from prometheus_client.metrics_core import GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
 
     class QueueCollector(Collector):
         def collect(self) -> Iterator[Metric]:
-            lanes = loads()
-            yield GaugeMetricFamily(
-                "roadworthy_store_up", "Whether the store answered.", value=float(lanes is not None)
-            )
+            now = look()
+            yield GaugeMetricFamily("roadworthy_store_up", "Whether the store answered.", value=float(now is not None))
             depth = GaugeMetricFamily("roadworthy_queue_depth", "Tasks queued or running.", labels=["lane"])
             oldest = GaugeMetricFamily(
                 "roadworthy_queue_oldest_seconds", "How long the oldest claimable task has waited.", labels=["lane"]
@@ -86,12 +84,23 @@ def _queue_collector(loads: Callable[[], Sequence[LaneLoad] | None]) -> Collecto
                 "How long claimable tasks have been waiting without a worker that serves the lane.",
                 labels=["lane"],
             )
-            for lane in lanes or ():
+            paused = GaugeMetricFamily(
+                "roadworthy_tasks_paused", "Queued tasks in a pause before a retry.", labels=["lane"]
+            )
+            for lane in now.lanes if now else ():
                 depth.add_metric([lane.lane], lane.depth)
                 oldest.add_metric([lane.lane], lane.oldest_seconds)
                 running.add_metric([lane.lane], lane.running)
                 workers.add_metric([lane.lane], lane.workers)
                 unserved.add_metric([lane.lane], lane.unserved_seconds)
-            yield from (depth, oldest, running, workers, unserved)
+                paused.add_metric([lane.lane], lane.paused)
+            yield from (depth, oldest, running, workers, unserved, paused)
+            if now:
+                yield GaugeMetricFamily(
+                    "roadworthy_upkeep_last_run_seconds",
+                    "Since any duty of upkeep last ran, on any host.",
+                    value=now.upkeep_seconds,
+                )
+                yield GaugeMetricFamily("roadworthy_tasks_dead", "Tasks that are dead now.", value=now.dead)
 
     return QueueCollector()

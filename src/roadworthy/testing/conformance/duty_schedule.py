@@ -18,6 +18,21 @@ class DutyScheduleContract:
         assert turn is not None
         assert turn.seconds_since_resumed == pytest.approx(0, abs=0.01)
 
+    async def test_before_the_first_turn_it_counts_from_the_making_of_the_database(self, stores: Stores):
+        before = await stores.duties.seconds_since_any_turn()
+        await stores.pass_time(0.1)
+        assert await stores.duties.seconds_since_any_turn() >= before + 0.09
+
+    async def test_any_duty_shows_that_upkeep_runs(self, stores: Stores):
+        await stores.duties.claim_turn("rescue", 60, 120)
+        await stores.pass_time(0.1)
+        assert await stores.duties.seconds_since_any_turn() >= 0.09
+        await stores.duties.claim_turn("expire", 60, 120)
+        assert await stores.duties.seconds_since_any_turn() < 0.09
+        assert await stores.duties.claim_turn("rescue", 60, 120) is None
+        await stores.pass_time(0.1)
+        assert await stores.duties.seconds_since_any_turn() >= 0.09, "asking for a turn that is not due runs nothing"
+
     async def test_of_many_asking_at_once_one_gets_the_turn(self, stores: Stores):
         turns = await asyncio.gather(*(stores.duties.claim_turn("rescue", 60, 120) for _ in range(8)))
         assert len([turn for turn in turns if turn is not None]) == 1

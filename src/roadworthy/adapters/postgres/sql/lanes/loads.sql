@@ -4,6 +4,8 @@ with ready as materialized (
     select lane, count(*) as tasks, min(id::text collate "C") as first_id from tasks
     where status = 'queued' and ready
     group by lane
+), paused as materialized (
+    select lane, count(*) as tasks from tasks where status = 'queued' and not ready group by lane
 ), running as materialized (
     select lane, count(*) as tasks from tasks where status = 'running' group by lane
 ), serving as materialized (
@@ -31,14 +33,16 @@ with ready as materialized (
         lane,
         coalesce(ready.tasks, 0) as queued,
         coalesce(running.tasks, 0) as running,
+        coalesce(paused.tasks, 0) as paused,
         greatest(extract(epoch from statement_timestamp() - waiting_since.moment), 0) as oldest_seconds,
         coalesce(serving.workers, 0) as workers,
         extract(epoch from statement_timestamp() - serving.last_seen) as unseen_seconds
     from ready
     full join running using (lane)
+    full join paused using (lane)
     full join serving using (lane)
     left join waiting_since using (lane)
-    where ready.tasks > 0 or running.tasks > 0 or serving.workers > 0
+    where ready.tasks > 0 or running.tasks > 0 or paused.tasks > 0 or serving.workers > 0
 )
 select
     lane,
@@ -50,6 +54,7 @@ select
         -- Without a trace of any worker, which `least` passes over, since the first task came.
         when workers = 0 and queued > 0 then greatest(least(oldest_seconds, unseen_seconds), 0)
         else 0
-    end::double precision as unserved_seconds
+    end::double precision as unserved_seconds,
+    paused
 from loads
 order by lane collate "C"
