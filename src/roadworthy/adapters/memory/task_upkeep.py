@@ -115,7 +115,8 @@ _WAITED_FOR = {
 }
 
 _RESUMED = {
-    TaskStatus.WAITING: "nobody decided within {}; look what became of the call that it waited for, and resume it again",
+    TaskStatus.WAITING: "nobody decided within {}; look what became of the call that it waited for, and resume it "
+    "again",
     TaskStatus.BLOCKED: "its turn in the session did not come within {}; resume it again once the session is free",
     TaskStatus.QUEUED: f"no worker took it within {{}}; {FailureClass.WAITED_TOO_LONG.treatment.advice}",
 }

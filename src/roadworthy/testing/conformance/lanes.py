@@ -113,6 +113,48 @@ class LaneLoadsContract:
         assert load is not None
         assert 0.09 <= load.oldest_seconds < 0.6
 
+    @pytest.mark.parametrize(
+        "how", ["handed over", "released", "rescued", "parked and tried again", "parked and moved"]
+    )
+    async def test_a_task_is_as_old_as_it_is_ready_however_it_came_there(self, stores: Stores, how: str):
+        worker_id = await register(stores)
+        claimed = await run_one(stores, worker_id=worker_id)
+        lane = LANE
+        if how == "released":
+            await submit_one(stores, session_id=claimed.task.session_id)
+        if how.startswith("parked"):
+            await park_for_mismatch(stores, claimed)
+        await stores.pass_time(0.6)
+        match how:
+            case "handed over":
+                await settle(stores, claimed, TaskStatus.QUEUED)
+            case "released":
+                await settle(stores, claimed, TaskStatus.SUCCEEDED)
+            case "rescued":
+                await lose_worker(stores, worker_id)
+            case "parked and tried again":
+                await register(stores)
+                await stores.lanes.release_parked_tasks(10)
+            case _:
+                lane = "support@3"
+                await stores.lanes.move(OPERATOR, LANE, "3", 10, parked=True)
+        await stores.pass_time(0.1)
+        load = await load_of(stores, lane)
+        assert load is not None
+        assert load.queued == 1
+        assert 0.09 <= load.oldest_seconds < 0.6
+
+    async def test_a_moved_task_is_as_old_as_before_and_its_new_lane_as_long_unserved(self, stores: Stores):
+        worker_id = await register(stores)
+        handed_over = await run_one(stores, worker_id=worker_id)
+        await stores.pass_time(0.6)
+        await settle(stores, handed_over, TaskStatus.QUEUED)
+        await stores.pass_time(0.1)
+        await stores.lanes.move(OPERATOR, LANE, "3", 10)
+        load = await load_of(stores, "support@3")
+        assert load is not None
+        assert 0.09 <= load.oldest_seconds == load.unserved_seconds < 0.6
+
     async def test_among_many_it_is_as_old_as_the_first_that_was_accepted(self, stores: Stores):
         await submit(stores, *(new_task() for _ in range(250)))
         await stores.pass_time(0.1)
