@@ -200,6 +200,7 @@ async def test_a_server_that_is_told_to_end_while_it_starts(commands: Commands, 
     await server.until_logged("embedded_servers_started")
     server.send(signal.Signals[number])
     assert await server.ended() == 0
+    assert server.errors[0].startswith("Starting PostgreSQL and Valkey in ")
     assert not [line for line in server.errors if "Traceback" in line]
 
 
@@ -220,5 +221,6 @@ async def test_help_of_every_command(folder: Path) -> None:
         assert await process.ended() == 0
         print(f"{' '.join(('roadworthy', *command))} --help: {time.monotonic() - began:.2f} s")
         assert any("Usage: roadworthy" in line for line in process.output)
+        assert not [line for line in process.output if "…" in line], "a text is cut off"
         assert not process.errors
     assert (await asyncio.wait_for((await execute(["version"], {}, folder)).ended(), 30)) == 0

@@ -118,21 +118,46 @@ cli.add_typer(queue)
 
 @cli.command("simulate-provider")
 def simulate_provider(
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 chooses a free one.", min=0, max=65535)] = 0,
-    latency: Annotated[str, typer.Option(help="`200ms`, `1.5s` or `lognormal:median=400ms,sigma=0.6`.")] = "0ms",
-    tokens_per_second: Annotated[float, typer.Option(help="Speed of a stream; 0 sends all at once.", min=0)] = 0,
-    tokens: Annotated[int, typer.Option(help="Length of an answer.", min=1)] = 20,
+    port: Annotated[int, typer.Option(metavar="N", help="To listen on; 0 chooses a free one.", min=0, max=65535)] = 0,
+    latency: Annotated[str, typer.Option(metavar="TIME", help="Before the first token; see above.")] = "0ms",
+    tokens_per_second: Annotated[
+        float, typer.Option(metavar="N", help="Speed of a stream; 0 sends all at once.", min=0)
+    ] = 0,
+    tokens: Annotated[int, typer.Option(metavar="N", help="Length of an answer.", min=1)] = 20,
     fail: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A fault: KIND\\[:PROBABILITY]\\[@REQUEST]\\[/MODEL], KIND being a status from 400 to 599, "
-            "overloaded, refused, hang, cut, malformed or error-event; may be given several times."
-        ),
+        list[str] | None, typer.Option(metavar="FAULT", help="See above; may be given several times.")
     ] = None,
-    script: Annotated[str | None, typer.Option(help="A JSON file of replies and tool calls.", metavar="FILE")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers and faults.")] = 0,
+    script: Annotated[str | None, typer.Option(metavar="FILE", help="What the model says, in JSON; see above.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same answers and faults.")] = 0,
 ) -> None:
-    """Run a provider that speaks the OpenAI and Anthropic wire on loopback, as slow and faulty as you like."""
+    """Run a provider that speaks the OpenAI and Anthropic wire on loopback, as slow and faulty as you like.
+
+    \b
+    TIME   200ms, 1.5s, or drawn anew for each answer:
+           lognormal:median=400ms,sigma=0.6
+
+    \b
+    FAULT  KIND\\[:PROBABILITY]\\[@REQUEST]\\[/MODEL], like 429:0.1 or cut@2
+           KIND: a status from 400 to 599, overloaded, refused, hang,
+           cut, malformed, error-event
+
+    \b
+    FILE   a list of replies: the first is the answer to a message,
+           the next the one after its tool calls came back, and so on
+    \b
+           ["Hello!"]
+    \b
+           [{"tools": [{"name": "find_order",
+                        "arguments": {"order_id": "DC-2207"}}]},
+            "It is on its way."]
+    \b
+           by what the message says:
+           {"rules": [{"contains": "refund", "replies": \\["Done."]},
+                      {"replies": \\["Hello!"]}]}
+    \b
+           Everything that a script can say:
+           python -m roadworthy.testing.simulated_provider --help
+    """
     from roadworthy.testing.simulated_provider.__main__ import main as simulate
 
     arguments = ["--port", str(port), "--latency", latency, "--tokens-per-second", str(tokens_per_second)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,6 +80,10 @@ async def addresses(settings: Settings) -> AsyncGenerator[Addresses]:
         yield Addresses(settings.database_url, settings.redis_url, settings.queue_url, exclusive=False)
         return
     servers = EmbeddedServers(settings.data_dir, postgres=postgres, valkey=valkey)
+    # Before anything else is heard of it: the first start makes a database, which takes some seconds.
+    names = " and ".join(["PostgreSQL"] * postgres + ["Valkey"] * valkey)
+    sys.stderr.write(f"Starting {names} in {settings.data_dir} …\n")
+    sys.stderr.flush()
     async with servers:
         log.info("embedded_servers_started", folder=str(settings.data_dir.resolve()), pids=servers.pids)
         database_url = servers.database_url if postgres else settings.database_url
