@@ -12,6 +12,7 @@ import structlog
 from roadworthy.app.supervisor import Supervisor
 from roadworthy.core.execution.scaling import ScalingRule, Trend, decide, demand
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
+from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.lanes import Lanes
 
@@ -28,6 +29,7 @@ async def scale_workers(
 ) -> None:
     """Never returns. While the store can't be asked, nothing is changed. `lanes` as for `demand`."""
     trend = Trend()
+    outage = Outage("loads_unknown")
     pause = min(LOOK_SECONDS, rule.down_seconds / LOOKS_BEFORE_SHRINKING)
     took = 0.0
     while True:
@@ -39,12 +41,13 @@ async def scale_workers(
             loads = await store.loads()
             await upkeep.seconds()
         except StoreUnavailable as error:
-            log.warning("loads_unknown", reason=error.message)
+            outage.goes_on(error.message)
             trend = Trend(regrets=trend.regrets, regretted_at=trend.regretted_at)
             continue
         except Exception:
             log.exception("loads_unknown")
             continue
+        outage.is_over()
         now = time.monotonic()
         took = now - began
         ours = supervisor.workforce

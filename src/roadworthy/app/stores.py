@@ -28,6 +28,7 @@ from roadworthy.adapters.postgres import (
 from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
 from roadworthy.app.settings import EMBEDDED, THROUGH_REDIS, Settings
 from roadworthy.core.execution.heartbeat import OpenRegistry
+from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
@@ -139,14 +140,16 @@ async def _work_queue(where: Addresses, server: RedisServer) -> WorkQueue:
 async def migrated(where: Addresses) -> None:
     """Bring the database to this release, waiting for it while it is not there yet; StoreUnavailable after a minute."""
     give_up = time.monotonic() + MIGRATION_WAIT_SECONDS
+    outage = Outage("waiting_for_the_store")
     while True:
         try:
             await migrate(where.database_url)
+            outage.is_over()
             return
         except StoreUnavailable as error:
             if time.monotonic() > give_up:
                 raise
-            log.warning("waiting_for_the_store", reason=error.message)
+            outage.goes_on(error.message)
             await asyncio.sleep(1)
 
 

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from roadworthy.core.insight.change_record import change_record
+from roadworthy.core.outage import Outage
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.errors import BrokerUnavailable
 from roadworthy.domain.ids import TaskId
@@ -36,8 +37,8 @@ class Announcer:
 
         self._publisher = publisher
         # Apart, because they may go to different brokers: a signal does not wait for tickets that nobody takes.
-        self._tickets = _Outbox[str](work_queue.post, "tickets_lost")
-        self._signals = _Outbox[TaskId](signal, "signals_lost")
+        self._tickets = _Outbox[str](work_queue.post, "tickets_lost", "tickets_sent_again")
+        self._signals = _Outbox[TaskId](signal, "signals_lost", "signals_sent_again")
 
     def changed(self, task: Task) -> None:
         """The task's status has changed to what it is now: its readers hear of it, and workers if it is queued."""
@@ -61,12 +62,12 @@ class Announcer:
 class _Outbox(Generic[T]):
     """Sends what was put in since it sent the last time; what can't be sent is lost."""
 
-    def __init__(self, send: Callable[[set[T]], Awaitable[None]], lost: str) -> None:
+    def __init__(self, send: Callable[[set[T]], Awaitable[None]], lost: str, restored: str) -> None:
         self._send_out = send
         self._lost = lost
         self._items: set[T] = set()
         self._sender: asyncio.Task[None] | None = None
-        self._broker_away = False
+        self._outage = Outage(lost, restored)
 
     def put(self, items: Iterable[T]) -> None:
         if len(self._items) < _MOST_KEPT:
@@ -87,14 +88,11 @@ class _Outbox(Generic[T]):
             self._sender = None
 
     async def _send(self, items: set[T]) -> None:
-        log = structlog.get_logger()
         try:
             await self._send_out(items)
         except BrokerUnavailable as error:
-            if not self._broker_away:
-                log.warning(self._lost, reason=error.message)
-            self._broker_away = True
+            self._outage.goes_on(error.message)
         except Exception:
-            log.exception(self._lost)
+            structlog.get_logger().exception(self._lost)
         else:
-            self._broker_away = False
+            self._outage.is_over()

@@ -6,16 +6,13 @@ import asyncio
 from contextvars import Context
 from dataclasses import dataclass, field
 
-import structlog
-
+from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import BrokerUnavailable
 from roadworthy.domain.event import Event, EventKind, EventRecord, Place, Position
 from roadworthy.domain.ids import TaskId
 from roadworthy.ports.event_log import EventLog
 
 MOST_RECORDS = 500
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -46,7 +43,7 @@ class EventPublisher:
         self._pending: list[EventRecord | TextBuffer] = []
         self._open: dict[TaskId, TextBuffer] = {}
         self._sender: asyncio.Task[None] | None = None
-        self._broker_away = False
+        self._outage = Outage("live_events_lost", "live_events_sent_again")
 
     def publish(self, record: EventRecord) -> None:
         self._open.pop(record.task_id, None)
@@ -86,8 +83,6 @@ class EventPublisher:
         try:
             await self._event_log.publish(records)
         except BrokerUnavailable as error:
-            if not self._broker_away:
-                log.warning("live_events_lost", reason=error.message)
-            self._broker_away = True
+            self._outage.goes_on(error.message)
         else:
-            self._broker_away = False
+            self._outage.is_over()

@@ -17,6 +17,9 @@ Answer = TypeVar("Answer")
 TRIES: Final = 4
 """How often a call runs whose transaction lost against others."""
 
+ADDRESS: Final = "roadworthy_address"
+"""Set by the pool on errors of its connections: the server's host and port, never a name or password."""
+
 _LOST_AGAINST_OTHERS = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _SCHEMA_MISSING = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError)
 _REJECTED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, asyncpg.IntegrityConstraintViolationError)
@@ -69,10 +72,12 @@ def in_our_words(error: Exception) -> Exception:
             return StoreUnavailable(f"The database does not fit this release; run `roadworthy migrate`. ({error})")
         case asyncpg.SyntaxOrAccessError():
             return error
-        case asyncpg.PostgresError():
+        case asyncpg.PostgresError() if not isinstance(error, asyncpg.PostgresConnectionError):
             return StoreUnavailable(f"The store can't answer: {error}. Nothing may have been accepted; try again.")
-        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
-            return StoreUnavailable(f"The connection to the store is lost: {error or type(error).__name__}. Try again.")
+        case asyncpg.PostgresError() | asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
+            where = f" at {address}" if (address := getattr(error, ADDRESS, None)) else ""
+            reason = str(error) or type(error).__name__
+            return StoreUnavailable(f"The connection to the store{where} is lost: {reason}. Try again.")
         case _:
             return error
 

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]
 
-from roadworthy.adapters.postgres.failures import StatementRefused, from_statement, translated, when_connecting
+from roadworthy.adapters.postgres.failures import ADDRESS, StatementRefused, from_statement, translated, when_connecting
 from roadworthy.adapters.postgres.rows import Row
 from roadworthy.domain.errors import RoadworthyError, SettingsInvalid
 
@@ -61,6 +62,7 @@ class Pool:
 
     def __init__(self, dsn: str, size: int = 4, *, seconds: float = 15, application_name: str = "roadworthy") -> None:
         self._dsn = dsn
+        self._address = address_of(dsn)
         self._seconds = seconds
         self._settings: dict[str, str] = {**_SERVER_SETTINGS, "application_name": application_name}
         self._free = asyncio.Semaphore(size)
@@ -93,6 +95,20 @@ class Pool:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Any]:
+        try:
+            async with self._taken() as connection:
+                yield connection
+        except (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
+            setattr(error, ADDRESS, self._address)
+            raise
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncGenerator[Any]:
         async with asyncio.timeout(self._seconds):
             await self._free.acquire()
         try:
@@ -178,6 +194,16 @@ async def open_pool(dsn: str, size: int = 4, *, seconds: float = 15, application
 async def ping(pool: Pool) -> None:
     """StoreUnavailable if the store does not answer."""
     await pool.fetch("select 1")
+
+
+def address_of(dsn: str) -> str:
+    """Host and port alone; nothing where the URL leaves them to the surroundings or has several."""
+    try:
+        parts = urlsplit(dsn)
+        host, port = parts.hostname, parts.port or 5432
+    except ValueError:
+        return ""
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if host else ""
 
 
 def _answered(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.domain.ids import TaskId, new_id
 from roadworthy.domain.lease import Lease
@@ -96,6 +97,7 @@ class Heartbeat:
 
     async def _beat(self, call: Call, registered: Callable[[], object]) -> None:
         self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
+        outage, ran_out = Outage("heartbeat_failed"), Outage("lease_ran_out", "lease_kept_again")
         async with self._open_registry() as registry:
             at_home = withdrawn = False
             while not self._stops:
@@ -110,10 +112,14 @@ class Heartbeat:
                     if self._withdraws and not withdrawn:
                         await registry.withdraw(self.present[0].id)
                         withdrawn = True
+                    outage.is_over()
+                    ran_out.is_over()
                 except StoreUnavailable as error:
-                    log.warning(
-                        "heartbeat_failed", reason=error.message, lease_remaining=round(self.present[1].remaining, 1)
-                    )
+                    outage.goes_on(error.message)
+                    if self.present[1].remaining <= 0:
+                        ran_out.goes_on(
+                            "no act begins before the lease is renewed; nothing is lost unless others take it"
+                        )
                     pause = min(pause, 0.5)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), pause)

@@ -18,6 +18,7 @@ from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry, RunBeside, in_a_thread
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
+from roadworthy.core.outage import Outage
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
@@ -78,6 +79,7 @@ class Worker:
         self._running: dict[TaskId, tuple[RunningAttempt, asyncio.Task[None]]] = {}
         self._slot_free = asyncio.Event()
         self._claim_in_doubt = False
+        self._claims_fail = Outage("claim_failed")
         self._cancelled_while_claiming: set[TaskId] = set()
         self._look_again_at = time.monotonic() + settings.lease_seconds
         self._draining = asyncio.Event()
@@ -184,8 +186,9 @@ class Worker:
             self._claim_in_doubt = True
             claimed = await tasks.claim(worker.id, self._lanes, limit)
             self._claim_in_doubt = False
+            self._claims_fail.is_over()
         except StoreUnavailable as error:
-            log.warning("claim_failed", reason=error.message)
+            self._claims_fail.goes_on(error.message)
             await self._unless_draining(asyncio.sleep(0.3 + random.random() / 2))  # noqa: S311
             return []
         return [(one, lease) for one in claimed]
@@ -292,7 +295,7 @@ class Worker:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     claimed = await self._ports.tasks.claimed_by(worker.id, list(self._running))
             except (StoreUnavailable, TimeoutError) as error:
-                log.warning("claim_failed", reason=str(error) or "no answer while it drains")
+                self._claims_fail.goes_on(str(error) or "no answer while it drains")
                 await asyncio.sleep(min(0.3 + random.random() / 2, max(deadline - time.monotonic(), 0)))  # noqa: S311
             else:
                 self._claim_in_doubt = False

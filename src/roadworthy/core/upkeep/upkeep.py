@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from roadworthy.core.outage import Outage
 from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
 from roadworthy.core.upkeep.expire_tasks import ExpireTasks
 from roadworthy.core.upkeep.explain_unserved_lanes import ExplainUnservedLanes
@@ -47,6 +48,7 @@ class Upkeep:
         self._schedule = schedule
         self._ports = ports
         self._pause_seconds = pause_seconds
+        self._outage = Outage("duty_failed")
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -74,8 +76,9 @@ class Upkeep:
         while True:
             try:
                 await self.run_once(duty)
+                self._outage.is_over(duty.name)
             except StoreUnavailable as error:
-                log.warning("duty_failed", duty=duty.name, reason=error.message)
+                self._outage.goes_on(error.message, duty.name, duty=duty.name)
             except Exception:
                 log.exception("duty_crashed", duty=duty.name)
             await asyncio.sleep(duty.every_seconds * (0.9 + random.random() / 5))  # noqa: S311
