@@ -110,7 +110,7 @@ class DeadLetters(Protocol):
         ...
 
     async def find(self, operator: Principal, task_id: TaskId) -> Task:
-        """A task that is dead or was: NotFound for any other."""
+        """Any task of anybody, whether it is dead or not; NotFound where there is none."""
         ...
 
     async def resume(self, operator: Principal, resume: Resume) -> Resumed | ChangedMeanwhile:

@@ -65,13 +65,7 @@ class MemoryDeadLetters:
     async def find(self, operator: Principal, task_id: TaskId) -> Task:
         check_operator(operator)
 
-        def find() -> Task:
-            row = self._row(task_id)
-            if not any(change.status is TaskStatus.DEAD for change in row.changes):
-                raise NotFound
-            return row.task()
-
-        return await self._database.run("dead_letters.find", find)
+        return await self._database.run("dead_letters.find", lambda: self._row(task_id).task())
 
     async def resume(self, operator: Principal, resume: Resume) -> Resumed | ChangedMeanwhile:
         check_operator(operator)

@@ -59,10 +59,7 @@ class PostgresDeadLetters:
     @translated
     async def find(self, operator: Principal, task_id: TaskId) -> Task:
         check_operator(operator)
-        task = await self._find(self._pool, task_id)
-        if not any(change.status is TaskStatus.DEAD for change in task.changes):
-            raise NotFound
-        return task
+        return await self._find(self._pool, task_id)
 
     @translated
     async def resume(self, operator: Principal, resume: Resume) -> Resumed | ChangedMeanwhile:

@@ -259,9 +259,10 @@ class RunningAttempt:
 
     def _log_end(self, end: Exception, verdict: Verdict) -> None:
         task = self._claimed.task
-        expected = verdict.status is not TaskStatus.DEAD
+        # What waits needs a person as much as what is dead.
+        level = {TaskStatus.DEAD: log.error, TaskStatus.WAITING: log.warning}.get(verdict.status, log.info)
         mended_in_code = not isinstance(end, RoadworthyError) or end.code in _MENDED_IN_CODE
-        (log.info if expected else log.error)(
+        level(
             "attempt_ended",
             task_id=str(task.id),
             session_id=str(task.session_id),

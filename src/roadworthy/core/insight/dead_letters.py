@@ -12,13 +12,14 @@ from roadworthy.core.insight.effects import DoneEffect, EffectOf, effects_of
 from roadworthy.core.insight.failed_step import FailedStep, failed_step
 from roadworthy.core.insight.page import Page, cursor_after, id_of_cursor
 from roadworthy.core.insight.steps import steps_of
+from roadworthy.domain.errors import NotDead
 from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import EntryKind, JournalEntry, usage_of
 from roadworthy.domain.operator_action import OperatorAction
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.session import Message
-from roadworthy.domain.task import Task, TaskStatus, Usage
+from roadworthy.domain.task import OPEN, Task, TaskStatus, Usage
 from roadworthy.ports.dead_letters import DeadCount, DeadFilter, DeadLetters
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.operator_actions import OperatorActions
@@ -69,8 +70,10 @@ class DeadLetterReader:
         return await self._dead_letters.count(operator, filter)
 
     async def find(self, operator: Principal, task_id: TaskId, effect_of: EffectOfTask) -> DeadLetter:
-        """NotFound for a task that never was dead."""
+        """NotFound; NotDead for a task that never was dead, saying what it is and where to look."""
         task = await self._dead_letters.find(operator, task_id)
+        if not any(change.status is TaskStatus.DEAD for change in task.changes):
+            raise never_dead(task)
         entries = await self._journal.read(task.principal, task.id)
         messages = await self._sessions.messages(task.principal, task.session_id)
         actions = await self._actions.list(operator, task.id, MOST_ACTIONS)
@@ -83,6 +86,19 @@ class DeadLetterReader:
         before = None if cursor is None else id_of_cursor(cursor)
         actions = await self._actions.list(operator, task_id, limit, before)
         return Page(actions, cursor_after(actions[-1].id) if len(actions) == limit else None)
+
+
+def never_dead(task: Task) -> NotDead:
+    """What it is instead, and where to look."""
+    because = f": {task.reason}" if task.reason else ""
+    if task.status is TaskStatus.WAITING:
+        where = f"look at GET /v1/tasks/{task.id}/steps, then cancel it with POST /v1/tasks/{task.id}/cancel"
+    elif task.status in OPEN:
+        where = f"`roadworthy queue` shows its lane, {task.lane}"
+    else:
+        where = f"look at GET /v1/tasks/{task.id}"
+    of = f"{task.principal.tenant}/{task.principal.user}"
+    return NotDead(f"it is {task.status}{because}; it never was dead; {where} (it is a task of {of})")
 
 
 def dead_letter(
