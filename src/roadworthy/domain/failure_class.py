@@ -43,6 +43,11 @@ class FailureClass(StrEnum):
     def is_retried(self) -> bool:
         return bool(self.treatment.pauses)
 
+    @property
+    def needs_new_version(self) -> bool:
+        """Whether its task goes on where the code was mended, and nowhere else."""
+        return self.treatment.advice.endswith(_MEND)
+
 
 @dataclass(frozen=True, slots=True)
 class Treatment:

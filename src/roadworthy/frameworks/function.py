@@ -80,7 +80,7 @@ class TaskContext:
         name = function.__name__
         place = (self._gate.step, name)
         self._calls[place] += 1
-        call = ToolCall(name, f"{name}#{self._calls[place]}", canonical(arguments))
+        call = ToolCall(name, f"{name}#{self._calls[place]}", canonical(arguments), asked_by_model=False)
         fresh: list[Any] = []
 
         async def do() -> ToolReply:

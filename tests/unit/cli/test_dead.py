@@ -23,7 +23,7 @@ from roadworthy.edges.cli.dead import (
     show_list,
     show_one,
 )
-from roadworthy.edges.cli.dead_screen import letter_lines
+from roadworthy.edges.cli.dead_screen import letter_lines, list_lines
 from roadworthy.edges.cli.operator_client import OperatorClient
 
 ID, OTHER = "019a0000-0000-7000-8000-000000000001", "019a0000-0000-7000-8000-000000000002"
@@ -245,7 +245,24 @@ async def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.Capt
     told = capsys.readouterr().out
     assert "\x1b" not in told
     assert "\x07" not in told
-    assert f"roadworthy dead resume {ID}" in letter_lines(letter)[-2]
+    assert letter_lines(letter)[-2] == f"go on: roadworthy dead resume {ID}"
+    for code, options in (("agent_failed", " --version NEW"), ("content_refused", " --input TEXT"), ("lease_lost", "")):
+        go_on, give_up = letter_lines(letter | {"error": {"code": code}}, "http://127.0.0.1:9000")[-2:]
+        assert go_on == f"go on: roadworthy dead resume {ID}{options} --url http://127.0.0.1:9000"
+        assert give_up == f"give up: roadworthy dead discard {ID} --url http://127.0.0.1:9000"
+
+
+def test_the_list_says_how_to_look_into_one_on_the_same_server():
+    line = {
+        **task(status="dead"),
+        "died_at": None,
+        "tenant": "acme",
+        "user": "alice",
+        "error": {"code": "agent_failed", "message": "it fell"},
+    }
+    page = {"tasks": [line], "counts": None, "next_cursor": None}
+    assert list_lines(page)[-1] == "all about one: roadworthy dead show ID"
+    assert list_lines(page, NOWHERE)[-1] == f"all about one: roadworthy dead show ID --url {NOWHERE}"
 
 
 def test_nothing_is_asked_of_a_filter_that_says_nothing():

@@ -3,8 +3,11 @@ from collections import Counter
 from typing import Any
 
 import orjson
+from structlog.testing import capture_logs
 
 from roadworthy import AgentService, ToolPolicy
+from roadworthy.core.insight.steps import steps_of
+from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import TaskStatus
 
 from .cluster import Cluster
@@ -102,3 +105,33 @@ async def test_a_plain_def_runs_in_a_thread_and_its_result_is_kept():
     async with cluster.working(service):
         task = await cluster.ended(await cluster.submit(service))
     assert (orjson.loads(task.output or b""), calls["add"], task.usage.tool_calls) == (10, 2, 2)
+
+
+async def test_a_tool_that_only_reads_is_shown_with_its_arguments():
+    async def lookup(city: str) -> str:
+        return f"sunny in {city}"
+
+    async def reply(ctx: Any, message: str) -> str:
+        return await ctx.tool(lookup, city=message)
+
+    service, cluster = AgentService(reply, tools={"lookup": ToolPolicy(effect="read")}), Cluster()
+    async with cluster.working(service):
+        task = await cluster.ended(await cluster.submit(service, "Oslo"))
+    (step,) = steps_of(await cluster.journal.read(DEVELOPER, task.id))
+    (call,) = step["tool_calls"]
+    assert (call["tool"], call["arguments"], call["outcome"]) == ("lookup", {"city": "Oslo"}, "done")
+
+
+async def test_a_task_that_waits_for_a_person_is_a_warning():
+    async def reply(ctx: Any, message: str) -> str:
+        def pay() -> None:
+            raise ConnectionResetError
+
+        return await ctx.tool(pay)
+
+    service, cluster = AgentService(reply), Cluster()
+    with capture_logs() as logs:
+        async with cluster.working(service):
+            await cluster.reaches(await cluster.submit(service), TaskStatus.WAITING)
+    (end,) = [entry for entry in logs if entry["event"] == "attempt_ended"]
+    assert (end["log_level"], end["status"]) == ("warning", "waiting")

@@ -28,6 +28,8 @@ class ToolCall:
     """Unique within the step."""
     arguments: bytes
     """JSON with sorted keys."""
+    asked_by_model: bool = True
+    """Then its arguments stand in the model's reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class ToolCalls:
             "tool": call.name,
             "effect": policy.effect,
         }
-        if policy.effect != "read":
+        if policy.effect != "read" or not call.asked_by_model:
             # For the person who decides whether this may happen once more.
             shown["arguments"] = orjson.loads(call.arguments)
         once = policy.effect == "once"

@@ -136,15 +136,17 @@ def run(url: str, command: Callable[[OperatorClient], Awaitable[int]], as_json: 
         return FAILED
 
 
-async def show_list(client: OperatorClient, chosen: Chosen, limit: int, cursor: str | None, as_json: bool) -> int:
+async def show_list(
+    client: OperatorClient, chosen: Chosen, limit: int, cursor: str | None, as_json: bool, url: str | None = None
+) -> int:
     query = {**chosen.filter(), "limit": str(limit)} | ({"cursor": cursor} if cursor else {})
     page = await client.get(PATH, query)
-    _print(page, as_json, list_lines)
+    _print(page, as_json, lambda page: list_lines(page, url))
     return DONE
 
 
-async def show_one(client: OperatorClient, task_id: str, as_json: bool) -> int:
-    _print(await client.get(f"{PATH}/{_id(task_id)}"), as_json, letter_lines)
+async def show_one(client: OperatorClient, task_id: str, as_json: bool, url: str | None = None) -> int:
+    _print(await client.get(f"{PATH}/{_id(task_id)}"), as_json, lambda letter: letter_lines(letter, url))
     return DONE
 
 

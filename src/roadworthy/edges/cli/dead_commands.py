@@ -32,6 +32,11 @@ Note = Annotated[str | None, typer.Option(help="Why, in your words; kept with th
 LOCAL = "http://127.0.0.1:8080"
 
 
+def given(url: str) -> str | None:
+    """What the commands that are printed have to repeat."""
+    return None if url == LOCAL else url
+
+
 @dead.command("list")
 def list_(
     agent: Agent = None,
@@ -50,7 +55,7 @@ def list_(
     from roadworthy.edges.cli.dead import Chosen, run, show_list
 
     chosen = Chosen(agent, of_version, code, tenant, user, since, until)
-    raise typer.Exit(run(url, lambda client: show_list(client, chosen, limit, cursor, json), json))
+    raise typer.Exit(run(url, lambda client: show_list(client, chosen, limit, cursor, json, given(url)), json))
 
 
 @dead.command()
@@ -62,7 +67,7 @@ def show(
     """Show all that led to a task's death: what was said, every step, what its tools did, and what to do next."""
     from roadworthy.edges.cli.dead import run, show_one
 
-    raise typer.Exit(run(url, lambda client: show_one(client, task_id, json), json))
+    raise typer.Exit(run(url, lambda client: show_one(client, task_id, json, given(url)), json))
 
 
 @dead.command()

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.edges.cli.chat_screen import STEERING
 
 _MOST_OF_A_LINE = 300
@@ -20,7 +21,8 @@ def printable(text: str) -> str:
     return text.translate(STEERING)
 
 
-def list_lines(page: Mapping[str, Any]) -> list[str]:
+def list_lines(page: Mapping[str, Any], url: str | None = None) -> list[str]:
+    """`url` is what the commands in it have to repeat."""
     lines: list[str] = []
     if (counts := page["counts"]) is not None:
         lines += [f"{_plural(counts['total'], 'dead task')}{':' if counts['by'] else ''}"]
@@ -30,13 +32,14 @@ def list_lines(page: Mapping[str, Any]) -> list[str]:
         ]
     if page["tasks"]:
         rows = [("ID", "DIED", "LANE", "USER", "STEP", "ERROR"), *map(_row, page["tasks"])]
-        lines += ["", *_columns(rows)]
+        lines += ["", *_columns(rows), "", f"all about one: roadworthy dead show ID{_at(url)}"]
     if page["next_cursor"] is not None:
         lines += ["", f"more: --cursor {page['next_cursor']}"]
     return lines
 
 
-def letter_lines(letter: Mapping[str, Any]) -> list[str]:
+def letter_lines(letter: Mapping[str, Any], url: str | None = None) -> list[str]:
+    """As `list_lines`."""
     lane = f"{letter['agent']}@{letter['version']}"
     who = f"{letter['tenant']}/{letter['user']}"
     lines = [
@@ -64,8 +67,8 @@ def letter_lines(letter: Mapping[str, Any]) -> list[str]:
     lines += _section("changes", [_change(change) for change in letter["changes"]])
     lines += _section("operators", [line for action in letter["actions"] for line in _action(action)])
     if letter["status"] == "dead":
-        lines += ["", f"go on: roadworthy dead resume {letter['id']}"]
-        lines += [f"give up: roadworthy dead discard {letter['id']}"]
+        lines += ["", f"go on: roadworthy dead resume {letter['id']}{_options(letter)}{_at(url)}"]
+        lines += [f"give up: roadworthy dead discard {letter['id']}{_at(url)}"]
     return lines
 
 
@@ -101,6 +104,21 @@ def summary_line(tasks: Sequence[Mapping[str, Any]], interrupted: bool) -> str:
     if interrupted:
         told += "; the store went away: repeat the command, what was done is not done again"
     return told
+
+
+def _at(url: str | None) -> str:
+    return "" if url is None else f" --url {url}"
+
+
+def _options(letter: Mapping[str, Any]) -> str:
+    """What the advice wants of the command."""
+    error: Mapping[str, Any] = letter.get("error") or {}
+    code = error.get("code")
+    if code not in FailureClass.__members__.values():
+        return ""
+    if FailureClass(code).needs_new_version:
+        return " --version NEW"
+    return " --input TEXT" if code == FailureClass.CONTENT_REFUSED else ""
 
 
 def _row(task: Mapping[str, Any]) -> tuple[str, ...]:
