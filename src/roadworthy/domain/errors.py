@@ -11,6 +11,7 @@ RoadworthyError
 │   ├── SessionBusy                 on_busy="reject" met a running task
 │   ├── IdempotencyKeyReused        same key, another body
 │   ├── NotDead                     resume or discard met a task that is alive or ended otherwise
+│   ├── TaskIsDead                  cancel met a dead task, which only an operator ends for good
 │   ├── EffectsWouldRepeat          starting a task over would do again what its tools did
 │   └── IllegalTransition           a task cannot go from that state to this one
 ├── NotAllowed                  the caller isn't who they must be                     401, 403
@@ -121,6 +122,12 @@ class NotDead(Conflict):
     """Only a dead task can be resumed or discarded."""
 
     code = "not_dead"
+
+
+class TaskIsDead(Conflict):
+    """A dead task can't be cancelled: an operator resumes or discards it."""
+
+    code = "task_is_dead"
 
 
 class EffectsWouldRepeat(Conflict):

@@ -16,7 +16,7 @@ from roadworthy import AgentService, ToolPolicy
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.principal import DEVELOPER, Principal
-from roadworthy.domain.task import TaskStatus
+from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.ports.task_store import TaskFilter
 
 DEAD = "/v1/operator/dead"
@@ -30,13 +30,16 @@ async def api():
     await api.close()
 
 
-async def died(api: Api, *tools: str, session_id: str | None = None) -> Life:
-    """A task that died after it had called these tools."""
-    fields = {} if session_id is None else {"session_id": session_id}
+async def submitted(api: Api, **fields: Any) -> Task:
     receipt = await api.submitted(**fields)
     await api.told()
     tasks = await api.world.task_store.list(DEVELOPER, TaskFilter())
-    life = Life(api.world, next(task for task in tasks if str(task.id) == receipt["id"]))
+    return next(task for task in tasks if str(task.id) == receipt["id"])
+
+
+async def died(api: Api, *tools: str, session_id: str | None = None) -> Life:
+    """A task that died after it had called these tools."""
+    life = Life(api.world, await submitted(api, **({} if session_id is None else {"session_id": session_id})))
     await life.claim()
     if tools:
         await life.reply(*tools)
@@ -152,9 +155,42 @@ async def test_discard_is_final(api: Api):
 
 async def test_what_is_not_there_or_not_dead(api: Api):
     receipt = await api.submitted()
-    for task_id in (receipt["id"], new_id(), "x"):
-        for method, path in (("GET", ""), ("POST", "/resume"), ("POST", "/discard")):
+    for method, path in (("GET", ""), ("POST", "/resume"), ("POST", "/discard")):
+        status, code, detail = await problem(api, method, f"{DEAD}/{receipt['id']}{path}")
+        assert (status, code) == (409, "not_dead")
+        assert "queued" in detail
+        for task_id in (new_id(), "x"):
             assert (await problem(api, method, f"{DEAD}/{task_id}{path}"))[:2] == (404, "not_found")
+
+
+async def test_of_a_task_that_waits_operators_are_told_why_and_where_to_look(api: Api):
+    life = Life(api.world, await submitted(api))
+    await life.claim()
+    await life.settle(TaskStatus.WAITING, "look whether it happened", output=None)
+    status, code, detail = await problem(api, "GET", f"{DEAD}/{life.task.id}")
+    assert (status, code) == (409, "not_dead")
+    assert detail.startswith("it is waiting: look whether it happened; it never was dead; look at GET /v1/tasks/")
+
+
+async def test_cancel_of_a_dead_task_says_what_ends_it(api: Api):
+    life = await died(api)
+    for _ in range(2):
+        status, code, detail = await problem(api, "POST", f"/v1/tasks/{life.task.id}/cancel")
+        assert (status, code) == (409, "task_is_dead")
+        assert f"roadworthy dead discard {life.task.id}" in detail
+    await api.call("POST", f"{DEAD}/{life.task.id}/discard")
+    assert (await api.call("POST", f"/v1/tasks/{life.task.id}/cancel")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [({"zz": 1}, "limits.zz is not known"), ({"steps": 0}, "above zero"), ({"cost_usd": "x"}, "cost")],
+)
+async def test_a_batch_that_matches_nothing_is_checked_as_well(api: Api, limits: dict[str, Any], says: str):
+    order = {"filter": {"code": "no_such"}, "limits": limits}
+    status, code, detail = await problem(api, "POST", f"{DEAD}/resume", order)
+    assert (status, code) == (422, "invalid_request")
+    assert says in detail
 
 
 async def test_somebody_who_is_faster(api: Api):
@@ -217,17 +253,14 @@ async def test_filters_that_can_not_be_used(api: Api, query: str, says: str):
         ("resume", {"all": True, "limit": True}, "from 1 to 100"),
         ("resume", {"all": 1}, "all must be true or false"),
         ("resume", {"all": True, "cursor": 7}, "next_cursor"),
-        ("resume", {"all": True, "limits": {"steps": 2.5}}, ""),
+        ("resume", {"all": True, "limits": {"steps": 2.5}}, "a whole number"),
     ],
 )
 async def test_batches_that_can_not_be_used(api: Api, act: str, body: dict[str, Any], says: str):
     life = await died(api)
     answer = await api.call("POST", f"{DEAD}/{act}", body)
-    if says:
-        assert (answer.status, answer.json()["code"]) == (422, "invalid_request")
-        assert says in answer.json()["detail"]
-    else:
-        assert answer.json()["tasks"][0]["outcome"] == "refused"
+    assert (answer.status, answer.json()["code"]) == (422, "invalid_request")
+    assert says in answer.json()["detail"]
     assert (await api.world.task_store.find(DEVELOPER, life.task.id)).status is TaskStatus.DEAD
 
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.intake.submission import Submission
-from roadworthy.domain.errors import IdempotencyKeyReused, InvalidRequest, NotFound, SessionBusy, UnknownAgent
+from roadworthy.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    NotFound,
+    SessionBusy,
+    TaskIsDead,
+    UnknownAgent,
+)
 from roadworthy.domain.ids import TaskId, new_id
 from roadworthy.domain.journal import NotStorable
 from roadworthy.domain.limits import Limits
@@ -94,10 +101,12 @@ class Intake:
     async def cancel(self, principal: Principal, task_id: TaskId) -> Task:
         """Durably ask for the end of a task; the task as it is then. One that has ended stays as it is.
 
-        Raises NotFound and StoreUnavailable.
+        Raises NotFound, TaskIsDead and StoreUnavailable.
         """
         first, *released = await self._task_store.cancel(principal, task_id)
         task = first.task
+        if task.status is TaskStatus.DEAD:
+            raise TaskIsDead(f"the task is dead, so nothing runs; give it up with `roadworthy dead discard {task.id}`")
         self._announce_cancelled(task)
         for each in released:
             self._announcer.changed(each.task)

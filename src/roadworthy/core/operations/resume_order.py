@@ -8,9 +8,11 @@ from typing import Any, cast
 
 from roadworthy.core.intake.submission import input_in
 from roadworthy.domain.errors import InvalidRequest
+from roadworthy.domain.limits import Limits
 from roadworthy.domain.service import check_name
 
 MOST_NOTE_CHARACTERS = 1000
+_MOST_DIGITS = 20
 _OF_ONE = ("input", "limits", "version", "from_start", "repeat_effects", "note")
 _OF_MANY = tuple(name for name in _OF_ONE if name != "input")
 
@@ -37,7 +39,7 @@ def read_resume(body: Mapping[str, Any], *, many: bool = False) -> ResumeOrder:
     check_fields(body, _OF_MANY if many else _OF_ONE)
     order = ResumeOrder(
         input=None if body.get("input") is None else input_in(body),
-        limits=object_in(body, "limits"),
+        limits=_limits(body),
         version=_version(body),
         from_start=flag_in(body, "from_start"),
         repeat_effects=flag_in(body, "repeat_effects"),
@@ -48,6 +50,26 @@ def read_resume(body: Mapping[str, Any], *, many: bool = False) -> ResumeOrder:
             "repeat_effects goes with from_start: going on from the failed step never repeats a finished call"
         )
     return order
+
+
+def changed_limits(limits: Limits, wanted: Mapping[str, Any]) -> Limits:
+    """InvalidRequest for one that is unknown or can't be."""
+    no_amount = "limits.cost_usd must be an amount in dollars, like '0.25'"
+    if len(str(wanted.get("cost_usd", ""))) > _MOST_DIGITS:
+        raise InvalidRequest(no_amount)
+    try:
+        return limits.changed(wanted)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+    except ArithmeticError:
+        raise InvalidRequest(no_amount) from None
+
+
+def _limits(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong with them for every task is said even if none matches."""
+    wanted = object_in(body, "limits")
+    changed_limits(Limits(), wanted)
+    return wanted
 
 
 def check_fields(body: Mapping[str, Any], known: tuple[str, ...]) -> None:

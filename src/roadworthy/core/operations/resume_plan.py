@@ -10,7 +10,7 @@ import orjson
 
 from roadworthy.core.insight.effects import DoneEffect
 from roadworthy.core.insight.failed_step import FailedStep
-from roadworthy.core.operations.resume_order import ResumeOrder
+from roadworthy.core.operations.resume_order import ResumeOrder, changed_limits
 from roadworthy.domain.errors import Conflict, EffectsWouldRepeat, InvalidRequest, NotDead
 from roadworthy.domain.event import MAX_ATTEMPTS, MAX_ENTRIES
 from roadworthy.domain.limits import Limits
@@ -19,7 +19,6 @@ from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Task, TaskStatus, Usage
 from roadworthy.ports.dead_letters import Resume
 
-_MOST_DIGITS = 20
 _MOST_NAMED = 5
 
 
@@ -99,15 +98,7 @@ def notices(dead: DeadTask, plan: Resume, served: bool) -> list[str]:
 
 def _limits(dead: DeadTask, order: ResumeOrder) -> Limits:
     task, wanted = dead.task, order.limits
-    no_amount = "limits.cost_usd must be an amount in dollars, like '0.25'"
-    if len(str(wanted.get("cost_usd", ""))) > _MOST_DIGITS:
-        raise InvalidRequest(no_amount)
-    try:
-        limits = task.limits.changed(wanted)
-    except ValueError as error:
-        raise InvalidRequest(str(error)) from None
-    except ArithmeticError:
-        raise InvalidRequest(no_amount) from None
+    limits = changed_limits(task.limits, wanted)
     if order.from_start:
         return limits
     used = dead.usage

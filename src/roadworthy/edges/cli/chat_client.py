@@ -12,6 +12,8 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
+from roadworthy.domain.errors import TaskIsDead
+
 PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.25, 3.0
 # The server sends at least a comment every 15 s.
@@ -69,7 +71,11 @@ class ChatClient:
         return await self._post("/v1/tasks", body, {"Idempotency-Key": str(uuid4())})
 
     async def cancel(self, task_id: str) -> None:
-        await self._post(f"/v1/tasks/{task_id}/cancel", {}, {})
+        try:
+            await self._post(f"/v1/tasks/{task_id}/cancel", {}, {})
+        except Refused as error:
+            if error.code != TaskIsDead.code:
+                raise  # what died in the meantime has ended as well
 
     async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Told]:
         """The task's events above `after`, through any number of connections, up to `done`.
