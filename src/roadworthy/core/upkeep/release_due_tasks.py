@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from roadworthy.core.upkeep.duty import BATCH, UpkeepPorts
 from roadworthy.ports.duty_schedule import DutyTurn
 
+MOST_BATCHES = 10
+"""Of one turn: after a provider's outage thousands of retries are due in the same second."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDueTasks:
@@ -14,6 +17,11 @@ class ReleaseDueTasks:
     every_seconds: float = 1.0
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
-        tasks = await ports.tasks.release_due_tasks(BATCH)
-        ports.announce(tasks)
-        return len(tasks)
+        released = 0
+        for _ in range(MOST_BATCHES):
+            tasks = await ports.tasks.release_due_tasks(BATCH)
+            ports.announce(tasks)
+            released += len(tasks)
+            if len(tasks) < BATCH:
+                break
+        return released
