@@ -23,8 +23,8 @@ from examples.support.tool_calling import ToolCallingModel
 
 
 def local_model() -> Model:
-    """The model served at `ROADWORTHY_DEMO_MODEL_URL`; without that, a server starts with the first request."""
-    if url := os.environ.get("ROADWORTHY_DEMO_MODEL_URL"):
+    """The model served at `SUPPORT_DEMO_MODEL_URL`; without that, a server starts with the first request."""
+    if url := os.environ.get("SUPPORT_DEMO_MODEL_URL"):
         return ToolCallingModel(chat_model(url))
     server = LocalModelServer()
     return ToolCallingModel(StartsItsServer(chat_model(server.url), server))

@@ -16,7 +16,7 @@ Email = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w-]+(\.[\w-]+)+$")]
 
 shop = Shop()
 agent = Agent(
-    os.environ.get("ROADWORTHY_DEMO_MODEL") or local_model(),
+    os.environ.get("SUPPORT_DEMO_MODEL") or local_model(),
     instructions="You help the customers of a shop for household goods. Look things up before you answer, "
     "never promise what a tool did not confirm, and answer in one or two friendly sentences.",
 )

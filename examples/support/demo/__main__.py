@@ -24,7 +24,7 @@ TOTAL_SECONDS = 180
 TINY = """\
   [dim]It has 135 million parameters: the machinery is real, the answers are not wise.
   Any other takes its place:
-  ROADWORTHY_DEMO_MODEL=anthropic:claude-haiku-4-5 make demo[/]
+  SUPPORT_DEMO_MODEL=anthropic:claude-haiku-4-5 make demo[/]
 """
 
 
@@ -61,7 +61,7 @@ async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStac
         local = LocalModelServer()
         cleanup.callback(local.stop)
         await _timed(console, "a small local model, SmolLM2", asyncio.to_thread(local.start))
-        environment["ROADWORTHY_DEMO_MODEL_URL"] = local.url
+        environment["SUPPORT_DEMO_MODEL_URL"] = local.url
     label = "the agent service, with PostgreSQL and Valkey"
     await _timed(console, label, server.start(environment))
     console.print("" if model else f"\n{TINY}")

@@ -7,8 +7,8 @@ from pydantic_ai.models import infer_model
 
 
 def chosen_model() -> str | None:
-    """The name in `ROADWORTHY_DEMO_MODEL`; None means the local one."""
-    return os.environ.get("ROADWORTHY_DEMO_MODEL") or None
+    """The name in `SUPPORT_DEMO_MODEL`; None means the local one."""
+    return os.environ.get("SUPPORT_DEMO_MODEL") or None
 
 
 def what_is_missing(model: str) -> str | None:

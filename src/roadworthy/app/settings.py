@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -16,7 +19,7 @@ THROUGH_REDIS = "redis"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside. Unknown names in `roadworthy.toml` are refused."""
+    """Everything that can be set from outside. Unknown names are refused."""
 
     model_config = SettingsConfigDict(env_prefix="ROADWORTHY_", toml_file="roadworthy.toml", extra="forbid")
 
@@ -56,10 +59,11 @@ class Settings(BaseSettings):
 
 def read_settings() -> Settings:
     """SettingsInvalid, naming each setting that can't be used and why."""
+    _check_names(os.environ)
     try:
         settings = Settings()
     except ValidationError as error:
-        problems = [f"  {_name(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        problems = [f"  {_problem(problem['loc'], problem['type'], problem['msg'])}" for problem in error.errors()]
         raise SettingsInvalid("settings that can't be used:\n" + "\n".join(problems)) from None
     except ValueError as error:
         raise SettingsInvalid(f"roadworthy.toml can't be read: {error}") from None
@@ -86,6 +90,27 @@ def _check_queue_url(value: str) -> None:
     from roadworthy.adapters.sqs.queue_url import QueueUrl
 
     QueueUrl.parse(value)
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """A misspelt setting would otherwise be its default, silently."""
+    known = {_name((field,)) for field in Settings.model_fields}
+    unknown = [name for name in environment if name.upper().startswith("ROADWORTHY_") and name.upper() not in known]
+    if unknown:
+        problems = [f"  {name}: there is no such setting{_meant(name.upper(), known)}" for name in sorted(unknown)]
+        raise SettingsInvalid("settings in the environment that can't be used:\n" + "\n".join(problems))
+
+
+def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    if kind != "extra_forbidden":
+        return f"{_name(location)}: {message}"
+    name = str(location[0])
+    return f"{name} in roadworthy.toml: there is no such setting{_meant(name, Settings.model_fields)}"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1, cutoff=0.8)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _is_url(value: str) -> bool:

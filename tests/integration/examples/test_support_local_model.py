@@ -70,7 +70,7 @@ async def test_it_starts_with_the_first_request_when_nobody_started_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(support, "shop", Shop(tmp_path / "shop.sqlite"))
-    monkeypatch.delenv("ROADWORTHY_DEMO_MODEL_URL", raising=False)
+    monkeypatch.delenv("SUPPORT_DEMO_MODEL_URL", raising=False)
     model = local_model()
     assert isinstance(model, ToolCallingModel) and isinstance(model.wrapped, StartsItsServer)
     try:

@@ -30,3 +30,25 @@ def test_a_redis_url_that_cannot_be_read_shows_no_password():
     with pytest.raises(SettingsInvalid) as raised:
         RedisServer("redis://:s3cr/etP@host")
     assert "s3cr" not in raised.value.message
+
+
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROADWORTHY_LEASE_SECOND", "5")
+    monkeypatch.setenv("roadworthy_colour", "red")
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+    assert "ROADWORTHY_LEASE_SECOND: there is no such setting; did you mean ROADWORTHY_LEASE_SECONDS?" in str(
+        refused.value
+    )
+    assert "roadworthy_colour: there is no such setting\n" in f"{refused.value}\n"
+
+
+def test_a_misspelt_setting_in_the_file_is_refused_with_the_file_and_the_one_that_was_meant(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "roadworthy.toml").write_text("lease_second = 5\n")
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+    assert "lease_second in roadworthy.toml: there is no such setting; did you mean lease_seconds?" in str(
+        refused.value
+    )
