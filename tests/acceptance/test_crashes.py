@@ -116,8 +116,10 @@ async def test_while_the_end_is_being_written(deployment: Deployment, agent: str
     """What the dead worker sent last is either lost or committed without anybody having told the client."""
     deployment.provider.control(script=[calls("charge"), "All is paid."])
     await deployment.start_workers(2, lease_seconds=SHORT_LEASE)
-    task = await deployment.api.submit(agent, "Pay.")
-    async with deployment.api.follow(task["id"]) as stream, deployment.gate(status="succeeded") as gate:
+    async with (
+        deployment.gate(status="succeeded") as gate,
+        deployment.api.follow((task := await deployment.api.submit(agent, "Pay."))["id"]) as stream,
+    ):
         await gate.until_reached()
         await (await deployment.worker_of(task["id"])).kill()
         await (gate.open() if settled else gate.end_who_waits())

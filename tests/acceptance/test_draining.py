@@ -105,14 +105,15 @@ async def test_while_a_call_that_must_happen_only_once_is_marked_as_started(
     """What is marked is done: nobody else could tell that it was not."""
     deployment.provider.control(script=[calls("charge"), LONG])
     worker = await deployment.start_worker(drain_seconds=patience)
-    task = await deployment.api.submit(agent, "Pay.")
-    async with deployment.api.follow(task["id"]) as stream:
-        async with deployment.gate(entry="s1:%") as gate:
-            await gate.until_reached()
-            ending = asyncio.create_task(worker.terminate())
-            await worker.until_logged("worker_draining", running=1)
-            await deployment.start_worker()
-            await gate.open()
+    async with (
+        deployment.gate(entry="s1:%") as gate,
+        deployment.api.follow((task := await deployment.api.submit(agent, "Pay."))["id"]) as stream,
+    ):
+        await gate.until_reached()
+        ending = asyncio.create_task(worker.terminate())
+        await worker.until_logged("worker_draining", running=1)
+        await deployment.start_worker()
+        await gate.open()
         assert await ending == 0
         await stream.check()
     assert [call.pid for call in deployment.tools.calls] == [worker.pid]

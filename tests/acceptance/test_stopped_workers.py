@@ -48,14 +48,15 @@ async def test_just_before_a_tool(deployment: Deployment, agent: str, tool: str)
     provider, api = deployment.provider, deployment.api
     provider.control(script=[calls(tool), "All is done."])
     first, second = await deployment.start_workers(2, lease_seconds=SHORT_LEASE)
-    task = await api.submit(agent, "Go.")
-    async with api.follow(task["id"]) as stream:
-        async with deployment.gate(entry="m1") as gate:
-            await gate.until_reached()
-            stopped = await deployment.worker_of(task["id"])
-            other = second if stopped is first else first
-            stopped.send(signal.SIGSTOP)
-            await gate.open()
+    async with (
+        deployment.gate(entry="m1") as gate,
+        api.follow((task := await api.submit(agent, "Go."))["id"]) as stream,
+    ):
+        await gate.until_reached()
+        stopped = await deployment.worker_of(task["id"])
+        other = second if stopped is first else first
+        stopped.send(signal.SIGSTOP)
+        await gate.open()
         await stream.check()
         assert [call.pid for call in deployment.tools.calls] == [other.pid]
         await wake(stopped)
@@ -76,13 +77,14 @@ async def test_just_before_a_call_that_is_already_marked_as_started(deployment: 
     """Nobody can know whether a worker that vanished there made the call; when it wakes, it must not make it."""
     deployment.provider.control(script=[calls("charge"), "All is paid."])
     await deployment.start_workers(2, lease_seconds=SHORT_LEASE)
-    task = await deployment.api.submit("openai", "Pay.")
-    async with deployment.api.follow(task["id"]) as stream:
-        async with deployment.gate(entry="s1:%") as gate:
-            await gate.until_reached()
-            stopped = await deployment.worker_of(task["id"])
-            stopped.send(signal.SIGSTOP)
-            await gate.open()
+    async with (
+        deployment.gate(entry="s1:%") as gate,
+        deployment.api.follow((task := await deployment.api.submit("openai", "Pay."))["id"]) as stream,
+    ):
+        await gate.until_reached()
+        stopped = await deployment.worker_of(task["id"])
+        stopped.send(signal.SIGSTOP)
+        await gate.open()
         await stream.until_seen("status", status="waiting")
         await wake(stopped)
         await deployment.api.cancel(task["id"])

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SECONDS = 30.0
+SECONDS = 60.0
 """A deadline for what should have happened long before."""
 
 
