@@ -163,4 +163,6 @@ async def test_a_task_that_kills_every_worker_is_given_up(bare_deployment: Deplo
             await deployment.provider.wait_for(inflight_at_most=0)
         done = await stream.check("dead")
     assert done["error"]["code"] == "lease_lost"
-    assert done["reason"].startswith("failed 2 times without progress; last: its worker was lost; look into the log")
+    assert done["reason"].startswith(
+        "failed 2 times without progress; last: its worker was lost; see in the workers' log"
+    )
