@@ -162,7 +162,7 @@ async def test_an_agent_that_calls_nothing_is_ended(hanging: Hanging, obeys: boo
     async def waits(ctx: Any, message: str) -> str:
         if not obeys:
             return await hanging.ignoring_cancellation()
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     service = AgentService(waits, limits=SOON)
