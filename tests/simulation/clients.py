@@ -11,7 +11,7 @@ from random import Random
 from roadworthy.core.insight.change_record import result_of
 from roadworthy.core.intake.submission import Submission
 from roadworthy.core.operations.resume_order import ResumeOrder
-from roadworthy.domain.errors import IllegalCursor, InvalidRequest, NotDead, SessionBusy, StoreUnavailable
+from roadworthy.domain.errors import IllegalCursor, InvalidRequest, NotDead, SessionBusy, StoreUnavailable, TaskIsDead
 from roadworthy.domain.event import Event, EventKind, Place, rebuilt_events, text_end_of
 from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.principal import DEVELOPER, Principal
@@ -108,6 +108,8 @@ class User:
             except _AWAY:
                 await asyncio.sleep(self._chance.random() * 2)
                 continue
+            except TaskIsDead:
+                return
             break
         self._cluster.trace.count("cancels")
         if found.status not in LIFE_ENDS or found.status is TaskStatus.CANCELLED:

@@ -93,7 +93,8 @@ async def _life(plan: Plan, loop: VirtualTimeLoop, chance: Random, trace: Trace)
     if not checker.broken:
         for task in living:
             if task.done() and (error := task.exception()):
-                raise error
+                words = "".join(traceback.format_exception(error))
+                checker.fail("clients are told what they can understand", words)
         _check_liveness(cluster, living)
         checker.check_end()
     return cluster
