@@ -159,7 +159,7 @@ async def test_a_database_that_is_not_ours(commands: Commands, servers: Servers)
 
 async def test_a_settings_file_that_cannot_be_used(commands: Commands, shop: Path) -> None:
     file = shop / "roadworthy.toml"
-    for text, words in (("lease_secnods = 3", "LEASE_SECNODS"), ("lease_seconds = ", "roadworthy.toml")):
+    for text, words in (("lease_secnods = 3", "did you mean lease_seconds?"), ("lease_seconds = ", "roadworthy.toml")):
         file.write_text(text)
         assert words in await commands.refuses("serve", "shop:reply", "--port", "0")
 
