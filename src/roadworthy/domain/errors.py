@@ -11,17 +11,21 @@ RoadworthyError
 │   ├── SessionBusy                 on_busy="reject" met a running task
 │   ├── IdempotencyKeyReused        same key, another body
 │   ├── NotDead                     resume or discard met a task that is alive or ended otherwise
+│   ├── NotUncertain                correct met a charge whose cost is known, or whose call is under way
 │   ├── TaskIsDead                  cancel met a dead task, which only an operator ends for good
 │   ├── EffectsWouldRepeat          starting a task over would do again what its tools did
 │   └── IllegalTransition           a task cannot go from that state to this one
 ├── NotAllowed                  the caller isn't who they must be                     401, 403
+├── OutOfBudget                 a budget takes no new task until its window ends      402
 ├── StoreUnavailable            PostgreSQL is away; nothing was accepted              503
 ├── BrokerUnavailable           Redis or SQS is away; the store still knows everything
+├── EmbeddingFailed             no vectors for a cache: it is passed over
 ├── TaskInterruption            ends one attempt of a task, on purpose
 │   ├── Fenced                      a newer attempt owns the task
 │   ├── LeaseLost                   this worker may no longer act for its tasks
 │   ├── CancelRequested
 │   ├── LimitReached                time, steps or money used up
+│   │   └── BudgetUsedUp                a budget above the task: the user's day, the tenant's or everybody's month
 │   ├── HandoverRequested           the worker drains
 │   ├── EffectUnknown               a `once` call was started and never came back
 │   └── JournalMismatch             the code no longer does what its journal says
@@ -124,6 +128,12 @@ class NotDead(Conflict):
     code = "not_dead"
 
 
+class NotUncertain(Conflict):
+    """Only a charge that nobody is certain of can be corrected."""
+
+    code = "not_uncertain"
+
+
 class TaskIsDead(Conflict):
     """A dead task can't be cancelled: an operator resumes or discards it."""
 
@@ -153,6 +163,17 @@ class NotAllowed(RoadworthyError):
     code = "not_allowed"
 
 
+class OutOfBudget(RoadworthyError):
+    """The budget is used up until its window ends."""
+
+    code = "out_of_budget"
+
+    def __init__(self, message: str | None = None, *, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds until the window ends."""
+
+
 class StoreUnavailable(RoadworthyError):
     """The store is away; nothing was accepted. Try again in a few seconds."""
 
@@ -163,6 +184,12 @@ class BrokerUnavailable(RoadworthyError):
     """Redis or SQS is away; tasks are safe in the store and go on more slowly."""
 
     code = "broker_unavailable"
+
+
+class EmbeddingFailed(RoadworthyError):
+    """The texts could not be turned into vectors."""
+
+    code = "embedding_failed"
 
 
 class TaskInterruption(RoadworthyError):
@@ -193,6 +220,12 @@ class LimitReached(TaskInterruption):
     """The task used up its time, steps or money."""
 
     code = "limit_reached"
+
+
+class BudgetUsedUp(LimitReached):
+    """A budget that covers the task is used up."""
+
+    code = "budget_used_up"
 
 
 class HandoverRequested(TaskInterruption):

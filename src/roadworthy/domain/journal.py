@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.task import Fence, Usage
 
 
@@ -50,6 +51,8 @@ class EntryWrite:
     """JSON object for people and event streams; its fields are listed in `domain/event.py`."""
     usage: Usage | None = None
     """What the task has used with this entry, kept on the task: whoever ends it need not read the journal."""
+    charge: ChargeSettlement | None = None
+    """Settled in the same transaction, whatever becomes of the entry: the call was made and is paid for."""
 
 
 @dataclass(frozen=True, slots=True)

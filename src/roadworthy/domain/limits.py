@@ -12,8 +12,9 @@ from roadworthy.domain.money import MicroDollars, micro_dollars
 class Limits:
     """What one task may use before it ends `partial` (or `expired`, for time spent not running).
 
-    `steps` counts model calls. `step_seconds` bounds one model call, `total_seconds` the running time over
-    all attempts, `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person.
+    `steps` counts model calls. `step_seconds` bounds one call of a model's provider, `first_token_seconds` the wait for
+    the first piece of its answer (where it streams), `total_seconds` the running time over all attempts,
+    `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person.
     Raises ValueError for a limit that is not above zero.
     """
 
@@ -23,6 +24,7 @@ class Limits:
     cost_usd: str = "0.25"
     queue_seconds: float = 600
     waiting_seconds: float = 604_800
+    first_token_seconds: float = 20
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int):  # pyright: ignore[reportUnnecessaryIsInstance]

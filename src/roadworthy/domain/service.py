@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
+from roadworthy.domain.cache_policy import CachePolicy
 from roadworthy.domain.lane import NAME
 from roadworthy.domain.limits import Limits
+from roadworthy.domain.price import Price
+from roadworthy.domain.route import RouteFunction, Router
 from roadworthy.domain.task import lane_of
 
 Effect = Literal["read", "idempotent", "once"]
@@ -80,6 +83,15 @@ class AgentService:
     replayed with the new code; where that does something else than the journal says, the task waits."""
     priority: int = 0
     """Of its tasks, 0 to 9: a worker that serves several agents claims higher ones first."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """Of models that the price list does not know, or that you pay something else for, by their names."""
+    router: Router | RouteFunction | None = None
+    """Chooses a session's tier of `models`; None: by rules (length, code, form of the question, words)."""
+    cache: CachePolicy | None = None
+    """Which model replies may be used again; None: none."""
+    simplify: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    """Shortens the framework's messages for the last resort, when every model has failed with all of them; None: the
+    instructions and the newest message of the user, and what tools have answered since."""
 
     def __post_init__(self) -> None:
         check_name("name", self.name)

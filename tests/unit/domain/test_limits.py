@@ -15,6 +15,7 @@ def test_the_defaults_are_the_documented_ones():
         "cost_usd": "0.25",
         "queue_seconds": 600,
         "waiting_seconds": 604_800,
+        "first_token_seconds": 20,
     }
 
 

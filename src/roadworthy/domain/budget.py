@@ -1,0 +1,86 @@
+"""Budgets: what a user may spend in a day, a tenant in a month, and everybody in a month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from roadworthy.domain.money import MicroDollars
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import Fence
+
+
+class BudgetScope(StrEnum):
+    USER_DAY = "user_day"
+    TENANT_MONTH = "tenant_month"
+    GLOBAL_MONTH = "global_month"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Whose money it is. Windows are days and months in UTC, by the store's clock."""
+
+    scope: BudgetScope
+    tenant: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """How much each budget holds in one window; None: there is no such budget."""
+
+    user_day: MicroDollars | None = None
+    tenant_month: MicroDollars | None = None
+    global_month: MicroDollars | None = None
+
+    def covering(self, principal: Principal) -> list[tuple[Budget, MicroDollars]]:
+        """The budgets that cover what this principal spends, and their limits."""
+        tenant, user = principal.tenant, principal.user
+        all_of_them = (
+            (Budget(BudgetScope.USER_DAY, tenant, user), self.user_day),
+            (Budget(BudgetScope.TENANT_MONTH, tenant), self.tenant_month),
+            (Budget(BudgetScope.GLOBAL_MONTH), self.global_month),
+        )
+        return [(budget, limit) for budget, limit in all_of_them if limit is not None]
+
+
+class ChargeState(StrEnum):
+    OPEN = "open"
+    """The call is under way, or its worker was lost and nobody has noticed yet."""
+    SETTLED = "settled"
+    """`cost` is what the provider takes; 0 for a call that it certainly did not bill."""
+    UNCERTAIN = "uncertain"
+    """Nobody knows whether the provider bills it: it counts as spent at its estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharge:
+    """A line of the ledger: one call of a provider, written before it is made."""
+
+    id: UUID
+    fence: Fence
+    key: str
+    """The journal key that the call's reply will have, like `m3`, with the generation as in the journal."""
+    principal: Principal
+    agent: str
+    version: str
+    model: str
+    estimate: MicroDollars
+    holder: UUID
+    """The worker's id, as in the registry: whose slices it is taken from."""
+    day: date | None = None
+    """The window of the holder's slices (its day in UTC); None where no budget covers the call: the store's today."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeSettlement:
+    """What became of a charge. Tokens are for the usage report."""
+
+    charge_id: UUID
+    cost: MicroDollars | None
+    """None: uncertain."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0

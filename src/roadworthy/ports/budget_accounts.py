@@ -1,0 +1,107 @@
+"""What people and upkeep may ask of the ledger and do to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from roadworthy.domain.budget import Budget, BudgetLimits, ChargeState
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.money import MicroDollars
+from roadworthy.domain.operator_action import OperatorAction
+from roadworthy.domain.principal import Principal
+
+ALERTS = (50, 80, 100)
+"""Percent of a budget at which operators are told, once each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One budget in its present window."""
+
+    budget: Budget
+    limit: MicroDollars
+    spent: MicroDollars
+    """Settled and uncertain."""
+    reserved: MicroDollars
+    """Given to workers for calls under way or to come."""
+    uncertain: MicroDollars
+    """The part of `spent` that nobody knows for certain."""
+    used_up: bool
+    """A call was refused for want of money, with this limit, or nothing is left."""
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    budget: Budget
+    percent: int
+    window_start: str
+    """ISO date."""
+    at: float
+    """Seconds since 1970, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A line of the ledger, as operators see it."""
+
+    id: UUID
+    task_id: TaskId
+    key: str
+    principal: Principal
+    agent: str
+    version: str
+    model: str
+    state: ChargeState
+    estimate: MicroDollars
+    cost: MicroDollars | None
+    attempt: int
+    at: float
+
+
+class BudgetAccounts(Protocol):
+    async def standings(self, limits: BudgetLimits, most: int = 100) -> list[Standing]:
+        """The budgets that are used most (spent and reserved over limit), fullest first."""
+        ...
+
+    async def used_up(self, limits: BudgetLimits) -> list[Standing]:
+        """Those that take no new task until their window ends or their limit is raised."""
+        ...
+
+    async def new_alerts(self, limits: BudgetLimits) -> list[Alert]:
+        """Record the alerts that are due, once each for a budget, window and percentage; answers the new ones."""
+        ...
+
+    async def alerts(self, most: int = 100) -> list[Alert]:
+        """The newest first."""
+        ...
+
+    async def settle_lost(self) -> int:
+        """Make charges uncertain whose task is no longer run by the attempt that made them, a minute after they were
+        made, and close the slices of holders that are gone; returns how many charges and slices that were."""
+        ...
+
+    async def charges(
+        self,
+        *,
+        state: ChargeState | None = None,
+        task_id: TaskId | None = None,
+        before: UUID | None = None,
+        most: int = 50,
+    ) -> list[Charge]:
+        """Newest first, from `before` (a charge's id) on."""
+        ...
+
+    async def correct(self, charge_id: UUID, cost: MicroDollars, action: OperatorAction) -> Charge | None:
+        """Give an uncertain charge its real cost, and the difference back to its budgets, with the record of who did
+        it in the same transaction; None if there is no such charge. Raises NotUncertain for one in another state."""
+        ...
+
+    async def usage(
+        self, principal: Principal, by: Literal["day", "agent", "model"], days: int
+    ) -> list[dict[str, Any]]:
+        """`{day | agent | model, cost, uncertain, input_tokens, output_tokens, cache_read_tokens, calls}` of the
+        principal's own charges in the last `days` days."""
+        ...
