@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from roadworthy.app.budget_setting import budget_setting
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import SettingsInvalid
+from roadworthy.domain.money import MicroDollars, micro_dollars
 
 EMBEDDED = "embedded"
 THROUGH_REDIS = "redis"
+
+BudgetInDollars = Annotated[Decimal | None, BeforeValidator(budget_setting)]
 
 
 class Settings(BaseSettings):
@@ -41,9 +47,21 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    budget_per_user_day_usd: BudgetInDollars = None
+    """What each user may spend in a day, in UTC."""
+    budget_per_tenant_month_usd: BudgetInDollars = None
+    budget_global_month_usd: BudgetInDollars = None
     auth: Literal["dev", "jwt"] = "dev"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
+
+    @property
+    def budget_limits(self) -> BudgetLimits:
+        return BudgetLimits(
+            user_day=_micro_dollars(self.budget_per_user_day_usd),
+            tenant_month=_micro_dollars(self.budget_per_tenant_month_usd),
+            global_month=_micro_dollars(self.budget_global_month_usd),
+        )
 
     @classmethod
     def settings_customise_sources(
@@ -79,6 +97,10 @@ def read_settings() -> Settings:
     return settings
 
 
+def _micro_dollars(amount: Decimal | None) -> MicroDollars | None:
+    return None if amount is None else micro_dollars(amount)
+
+
 def _check_queue_url(value: str) -> None:
     if value == THROUGH_REDIS:
         return
@@ -103,7 +125,7 @@ def _check_names(environment: Mapping[str, str]) -> None:
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
     if kind != "extra_forbidden":
-        return f"{_name(location)}: {message}"
+        return f"{_name(location)}: {message.removeprefix('Value error, ')}"
     name = str(location[0])
     return f"{name} in roadworthy.toml: there is no such setting{_meant(name, Settings.model_fields)}"
 
