@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -15,6 +14,7 @@ from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.progress import OpenCall, Progress
 from roadworthy.core.journal_check import JournalCheck
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.scope import Scope
 from roadworthy.domain.errors import (
     Fenced,
     InternalError,
@@ -67,6 +67,15 @@ class Draft:
     detail: dict[str, Any]
 
 
+class ToolsUnderWay:
+    """Of one attempt. What runs now is known by name, for the watchdog of the loop."""
+
+    def __init__(self) -> None:
+        self.once_under_way = 0
+        self.running: dict[asyncio.Task[Any], str] = {}
+        self.when_no_once_runs: Callable[[], object] = lambda: None
+
+
 class Attempt:
     """Everything that the gates of one attempt share."""
 
@@ -94,7 +103,11 @@ class Attempt:
         self.over = False
         """What the agent still does from then on, left behind as it may be, comes to nothing."""
         self.journal_check = JournalCheck(task, service.version)
-        self.steps = 0
+        self.tools = ToolsUnderWay()
+        self.scope = Scope()
+        """Of the task's own agent."""
+        self.model_calls = 0
+        """Begun or replayed, also by agents that it runs in turn."""
         self.usage = Usage()
         """Of this generation: what the limits are compared with."""
         self._spent_before = Usage()
@@ -108,7 +121,6 @@ class Attempt:
         self._unwritten: list[Draft] = []
         self._without_events: set[int] = set()
         """Sequences of entries that readers are not told of."""
-        self._chain = 0
         self._tries = (-1, 0)
         self._text: TextStream | None = None
 
@@ -134,7 +146,7 @@ class Attempt:
 
     def check_limits(self) -> None:
         """LimitReached when the next model call would be one too many, or the money is gone."""
-        if self.steps > self.limits.steps:
+        if self.model_calls > self.limits.steps:
             raise LimitReached(
                 f"the task used up its {self.limits.steps} steps; raise limits.steps if its work takes more"
             )
@@ -170,19 +182,11 @@ class Attempt:
         """Everything that is in the journal of this generation, in order."""
         return sorted(self._entries.values(), key=lambda entry: entry.sequence)
 
-    def chain(self) -> str:
-        """A hash over everything that was done before now, in whatever order calls at the same time came back."""
-        return f"{self._chain:016x}"
-
-    def link(self, draft: Draft | JournalEntry) -> None:
-        """Make an entry part of the chain."""
-        digest = blake2b(draft.name.encode(), digest_size=8)
-        digest.update(draft.payload)
-        self._chain ^= int.from_bytes(digest.digest())
-
     def _count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
         self.usage = counted(self.usage, kind, detail)
-        self.partial_text = text_of(detail) or self.partial_text
+        if not detail.get("within", "").startswith("t"):
+            # What the agents of its tools say is no answer to the user.
+            self.partial_text = text_of(detail) or self.partial_text
 
     @property
     def whole_usage(self) -> Usage:
@@ -270,11 +274,12 @@ class Attempt:
             sequence -= 1
         return sequence
 
-    def open_text(self) -> TextStream:
-        """A stream for the text of one model call; of several at the same time only the first is live."""
+    def open_text(self, *, shown: bool = True) -> TextStream:
+        """A stream for the text of one model call; of several at the same time only the first is live, and none that
+        isn't `shown`."""
         journal = self.position.journal
         tries = self._tries[1] + 1 if self._tries[0] == journal else FIRST_TRY
-        live = self._text is None and tries <= LAST_TRY
+        live = shown and self._text is None and tries <= LAST_TRY
         if live:
             self._tries = (journal, tries)
         stream = TextStream(self, Place(journal, self.task.attempt, min(tries, LAST_TRY), 0), live)

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from roadworthy.core.attempt import Attempt
-from roadworthy.core.execution.gate import Finished, Gate
+from roadworthy.core.execution.gate import Finished
 from roadworthy.domain.errors import AgentHung, Fenced, LeaseLost, RoadworthyError
 
 LATE_SECONDS = 1.0
@@ -17,9 +17,9 @@ LATE_SECONDS = 1.0
 class AgentRun:
     """Runs an agent until it ends, is interrupted, or hangs; who does not end within `grace` seconds is left behind."""
 
-    def __init__(self, run: Coroutine[Any, Any, Finished], attempt: Attempt, gate: Gate, grace: float) -> None:
+    def __init__(self, run: Coroutine[Any, Any, Finished], attempt: Attempt, grace: float) -> None:
         self._attempt = attempt
-        self._tools = gate.tools
+        self._tools = attempt.tools
         self._grace = grace
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[RoadworthyError | None] = self._loop.create_future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -9,19 +10,22 @@ from typing import Protocol
 
 from roadworthy.core.attempt import Attempt, TextStream
 from roadworthy.core.model_gateway.model_call import ModelReply, call_model
+from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.task import Task, Turn
 
 
 class Gate:
-    """Model and tool calls of one attempt; each is in the journal before its result is given out."""
+    """Model and tool calls of one run of an agent; each is in the journal before its result is given out."""
 
-    def __init__(self, attempt: Attempt, threads: Executor) -> None:
+    def __init__(self, attempt: Attempt, threads: Executor, scope: Scope | None = None) -> None:
         self._attempt = attempt
+        self._scope = scope or attempt.scope
+        self.loop = asyncio.get_running_loop()
         self.threads = threads
         """For what an agent runs in threads: the only ones whose calls can be told when they never come back."""
-        self.tools = ToolCalls(attempt)
+        self._tools = ToolCalls(attempt, self._scope, self)
 
     @property
     def task(self) -> Task:
@@ -30,13 +34,17 @@ class Gate:
     @property
     def step(self) -> int:
         """How many model calls were made so far."""
-        return self._attempt.steps
+        return self._scope.steps
 
     async def model(self, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
-        return await call_model(self._attempt, name, do)
+        return await call_model(self._attempt, self._scope, name, do)
 
     async def tool(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
-        return await self.tools.call(call, do)
+        return await self._tools.call(call, do)
+
+    def inner(self, scope: Scope) -> Gate:
+        """The gate of an agent that this one runs."""
+        return Gate(self._attempt, self.threads, scope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from roadworthy.core.execution.agent_run import AgentRun
 from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     AgentFailed,
@@ -135,7 +136,7 @@ class RunningAttempt:
         try:
             start = await self._loaded()
             await self.attempt.permit()
-            self._run = AgentRun(self._run_agent(start), self.attempt, self.gate, self._ports.grace_seconds)
+            self._run = AgentRun(self._run_agent(start), self.attempt, self._ports.grace_seconds)
             return await self._run.finished()
         except asyncio.CancelledError:
             this = asyncio.current_task()
@@ -148,6 +149,7 @@ class RunningAttempt:
             limit.cancel()
 
     async def _run_agent(self, start: Start) -> Finished:
+        surroundings.set(Surroundings(self.gate))
         try:
             finished = await self._served.runner.run(self.gate, start)
         except (Exception, asyncio.CancelledError):
@@ -239,7 +241,7 @@ class RunningAttempt:
             failures=0 if self.attempt.recorded else self._claimed.task.failures,
             max_retries=self._ports.max_retries,
             queue_seconds=self.attempt.limits.queue_seconds,
-            step=self.attempt.steps,
+            step=self.attempt.scope.steps,
             partial_text=self.attempt.partial_text,
             fallback_answer=self._served.service.fallback_answer,
             chance=random.random(),  # noqa: S311

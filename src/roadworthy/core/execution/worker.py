@@ -264,7 +264,7 @@ class Worker:
 
     def _held_by(self, task: asyncio.Task[Any]) -> tuple[TaskId | None, str | None]:
         for task_id, (running, _) in list(self._running.items()):
-            tool = running.gate.tools.running.get(task)
+            tool = running.attempt.tools.running.get(task)
             if tool or running.is_run_by(task):
                 return task_id, tool
         return None, None

@@ -10,6 +10,7 @@ from typing import Any
 
 from roadworthy.core.attempt import Attempt, Draft, TextStream
 from roadworthy.core.execution.progress import OpenCall
+from roadworthy.core.scope import Scope
 from roadworthy.domain.errors import ModelCallFailed
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.failure_class import FailureClass
@@ -33,32 +34,38 @@ class ModelReply:
     cost: MicroDollars = 0
 
 
-async def call_model(attempt: Attempt, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
+async def call_model(
+    attempt: Attempt, scope: Scope, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]
+) -> bytes:
     """The reply's payload, once it is in the journal.
 
     `do` calls the provider and passes on text as it comes. Raises ModelCallFailed when the provider fails or is
     slower than `step_seconds`, TaskInterruption when the attempt must end.
     """
-    attempt.steps += 1
-    key, chain = f"m{attempt.steps}", attempt.chain()
+    attempt.model_calls += 1
+    scope.steps += 1
+    step, chain = scope.steps, scope.chain()
+    key = scope.name(f"m{step}")
     if entry := attempt.replayed(key):
         attempt.journal_check.same(entry, "chain", chain)
         # Calls that were made at the same time saw the same chain: all of them start before the first one is linked.
         await asyncio.sleep(0)
-        attempt.link(entry)
+        scope.link(entry.name, entry.payload)
         return entry.payload
     await attempt.journal_check.nothing_left_out()
     attempt.check_limits()
     await attempt.permit()
     started = time.monotonic()
-    stream = attempt.open_text()
+    # What the agents of a tool say is for that tool, not for the readers.
+    stream = attempt.open_text(shown=not scope.within.startswith("t"))
     try:
         with attempt.call(f"the model {name!r}", attempt.limits.step_seconds) as call:
             reply = await _within(call, do(stream))
         if reply.text and not stream.pieces:
             stream(EventKind.TEXT, reply.text)
         detail: dict[str, Any] = {
-            "step": attempt.steps,
+            **scope.detail,
+            "step": step,
             "model": reply.model,
             "version": attempt.service.version,
             "pieces": stream.pieces,
@@ -74,7 +81,7 @@ async def call_model(attempt: Attempt, name: str, do: Callable[[TextStream], Awa
         await attempt.record(draft)
     finally:
         attempt.close_text(stream)
-    attempt.link(draft)
+    scope.link(key, reply.payload)
     return reply.payload
 
 

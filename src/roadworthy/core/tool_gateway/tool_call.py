@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from roadworthy.core.attempt import Attempt, Draft
+from roadworthy.core.scope import Scope, Surroundings, surroundings
 from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption, ToolCallFailed
 from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.journal import EntryKind
@@ -45,16 +46,15 @@ class ToolReply:
 
 
 class ToolCalls:
-    """The tool calls of one attempt. Which of them run now is known by name, for the watchdog of the loop."""
+    """The tool calls of one run of an agent."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, scope: Scope, gate: Any) -> None:
         self._attempt = attempt
+        self._scope = scope
+        self._gate = gate
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self.once_under_way = 0
-        self.running: dict[asyncio.Task[Any], str] = {}
-        self.when_no_once_runs: Callable[[], object] = lambda: None
 
     async def call(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
         """The result's payload, once it is in the journal.
@@ -73,13 +73,13 @@ class ToolCalls:
 
     async def _call(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
         attempt, policy = self._attempt, self._attempt.service.policy(call.name)
-        suffix = f"{attempt.steps}:{call.call_id}"
+        suffix = f"{self._scope.steps}:{call.call_id}"
         digest = blake2b(call.name.encode() + b"\0" + call.arguments, digest_size=12).hexdigest()
-        if entry := attempt.replayed(f"t{suffix}"):
+        if entry := attempt.replayed(self._scope.name(f"t{suffix}")):
             attempt.journal_check.same(entry, "digest", digest)
-            attempt.link(entry)
+            self._scope.link(entry.name, entry.payload)
             return entry.payload
-        if attempt.replayed(f"s{suffix}"):
+        if attempt.replayed(self._scope.name(f"s{suffix}")):
             raise EffectUnknown(
                 f"the tool {call.name!r} must happen only once; it was started with {_shortened(call.arguments)} "
                 "and did not come back: look whether it happened, then cancel the task",
@@ -99,9 +99,11 @@ class ToolCalls:
     async def _run(
         self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy, suffix: str, digest: str
     ) -> bytes:
-        attempt = self._attempt
+        attempt, scope = self._attempt, self._scope
+        result = scope.name(f"t{suffix}")
         shown: dict[str, Any] = {
-            "step": attempt.steps,
+            **scope.detail,
+            "step": scope.steps,
             "call_id": call.call_id,
             "tool": call.name,
             "effect": policy.effect,
@@ -110,36 +112,41 @@ class ToolCalls:
             # For the person who decides whether this may happen once more.
             shown["arguments"] = orjson.loads(call.arguments)
         once = policy.effect == "once"
-        self.once_under_way += once
+        attempt.tools.once_under_way += once
         try:
             if once:
-                await attempt.record(Draft(f"s{suffix}", EntryKind.STARTED, b"", shown | {"digest": digest}))
+                started_entry = Draft(scope.name(f"s{suffix}"), EntryKind.STARTED, b"", shown | {"digest": digest})
+                await attempt.record(started_entry)
                 # Only a lost lease stops what is marked as started: nobody could tell later that it was not done.
                 await attempt.await_lease()
             started = time.monotonic()
-            reply = await self._act(call, do, policy)
+            reply = await self._act(call, do, policy, result)
             seconds = round(time.monotonic() - started, 3)
             detail = shown | {"outcome": reply.outcome, "result": reply.result, "seconds": seconds, "digest": digest}
-            draft = Draft(f"t{suffix}", EntryKind.TOOL, reply.payload, detail)
-            await attempt.record(draft)
+            await attempt.record(Draft(result, EntryKind.TOOL, reply.payload, detail))
         finally:
             # Not before the result is in the journal: without it the call would count as unknown.
-            self.once_under_way -= once
-            if once and not self.once_under_way:
-                self.when_no_once_runs()
-        attempt.link(draft)
+            attempt.tools.once_under_way -= once
+            if once and not attempt.tools.once_under_way:
+                attempt.tools.when_no_once_runs()
+        scope.link(result, reply.payload)
         return reply.payload
 
-    async def _act(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy) -> ToolReply:
+    async def _act(
+        self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy, name: str
+    ) -> ToolReply:
         this = asyncio.current_task()
         assert this is not None  # noqa: S101
         once = policy.effect == "once"
-        self.running[this] = call.name
+        running = self._attempt.tools.running
+        outside, before = surroundings.get(), running.get(this)
+        running[this] = call.name
         try:
             for failures in range(policy.retries + 1):
                 # In doubt it waits: an attempt that ended here would leave its task with a worker that may live on.
                 await self._attempt.await_lease()
                 limit = asyncio.timeout(policy.seconds)
+                surroundings.set(Surroundings(self._gate, name))
                 try:
                     with self._attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once):
                         async with limit:
@@ -170,7 +177,11 @@ class ToolCalls:
                     raise error
             raise AssertionError("unreachable: the last try returns or raises")
         finally:
-            del self.running[this]
+            surroundings.set(outside)
+            if before is None:
+                del running[this]
+            else:
+                running[this] = before
 
     def _failed(self, call: ToolCall, words: str, failure: FailureClass, raised: BaseException) -> AttemptFailed:
         error = ToolCallFailed(f"the tool {call.name!r} {words}", failure, tool=call.name)
