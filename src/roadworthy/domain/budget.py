@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from roadworthy.domain.money import MicroDollars
+from roadworthy.domain.money import MicroDollars, dollars
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Fence
 
@@ -26,6 +26,36 @@ class Budget:
     tenant: str = ""
     user: str = ""
 
+    def __str__(self) -> str:
+        """As people call it."""
+        match self.scope:
+            case BudgetScope.USER_DAY:
+                return f"the daily budget of {self.user}"
+            case BudgetScope.TENANT_MONTH:
+                return f"the monthly budget of {self.tenant}"
+            case BudgetScope.GLOBAL_MONTH:
+                return "the monthly budget of everybody"
+
+    @property
+    def window(self) -> str:
+        """`day` or `month`."""
+        return self.scope.value.rpartition("_")[2]
+
+
+def used_up(budget: Budget, limit: MicroDollars, seconds_left: float) -> str:
+    """What those are told who may not spend: which budget it is, its limit, and when it opens again."""
+    opens = f"it opens again in {_duration(seconds_left)}, with the next {budget.window} in UTC"
+    return f"{budget}, ${dollars(limit)}, is used up; {opens}"
+
+
+def _duration(seconds: float) -> str:
+    """In its two largest units: `3 h 12 min`."""
+    for unit, length, smaller, part in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= length:
+            rest = int(seconds % length // part)
+            return f"{int(seconds // length)} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{max(int(seconds), 1)} s"
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetLimits:
@@ -34,6 +64,24 @@ class BudgetLimits:
     user_day: MicroDollars | None = None
     tenant_month: MicroDollars | None = None
     global_month: MicroDollars | None = None
+
+    @property
+    def are_set(self) -> bool:
+        """Whether there is any budget."""
+        return any(self.of(scope) is not None for scope in BudgetScope)
+
+    def of(self, scope: BudgetScope) -> MicroDollars | None:
+        match scope:
+            case BudgetScope.USER_DAY:
+                return self.user_day
+            case BudgetScope.TENANT_MONTH:
+                return self.tenant_month
+            case BudgetScope.GLOBAL_MONTH:
+                return self.global_month
+
+    def only(self, scope: BudgetScope) -> BudgetLimits:
+        """As if there were budgets of this scope alone."""
+        return BudgetLimits(**{scope.value: self.of(scope)})
 
     def covering(self, principal: Principal) -> list[tuple[Budget, MicroDollars]]:
         """The budgets that cover what this principal spends, and their limits."""

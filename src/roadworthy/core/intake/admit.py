@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.intake.submission import Submission
+from roadworthy.core.intake.used_up_budgets import UsedUpBudgets
 from roadworthy.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     NotFound,
+    OutOfBudget,
     SessionBusy,
     TaskIsDead,
     UnknownAgent,
@@ -46,10 +48,17 @@ class Admitted:
 class Intake:
     """The way in, for every wire. One version of each agent takes new tasks: of several, the last one given."""
 
-    def __init__(self, services: Iterable[AgentService], task_store: TaskStore, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        services: Iterable[AgentService],
+        task_store: TaskStore,
+        announcer: Announcer,
+        budgets: UsedUpBudgets | None = None,
+    ) -> None:
         self._services = {service.name: service for service in services}
         self._task_store = task_store
         self._announcer = announcer
+        self._budgets = budgets
         self._submit: CommittedTogether[NewTask, SubmitOutcome] = CommittedTogether(task_store.submit)
 
     @property
@@ -61,7 +70,7 @@ class Intake:
         """Commit a task.
 
         Raises UnknownAgent, InvalidRequest for limits that can't be had, NotFound for a session that isn't the
-        principal's, SessionBusy, IdempotencyKeyReused and StoreUnavailable.
+        principal's, SessionBusy, IdempotencyKeyReused, OutOfBudget and StoreUnavailable.
         """
         service = self._service(submission.agent)
         key = submission.idempotency_key
@@ -80,7 +89,7 @@ class Intake:
             idempotency_key=key,
             request_digest=b"" if key is None else submission.digest(),
         )
-        match await self._submit(new):
+        match await self._before_the_budget_was_used_up(new) or await self._submit(new):
             case Submitted(task, interrupted):
                 self._announcer.changed(task)
                 if interrupted is not None:
@@ -115,7 +124,23 @@ class Intake:
     async def close(self) -> None:
         """Take nothing more; wait for what is being committed and told."""
         await self._submit.close()
+        if self._budgets is not None:
+            await self._budgets.close()
         await self._announcer.close()
+
+    async def _before_the_budget_was_used_up(self, new: NewTask) -> SubmitOutcome | None:
+        """None if a new task may be taken; where no budget is left, OutOfBudget unless it is no new one."""
+        if self._budgets is None:
+            return None
+        try:
+            await self._budgets.check(new.principal)
+            return None
+        except OutOfBudget:
+            key = new.idempotency_key
+            before = key and await self._task_store.submitted_before(new.principal, key, new.request_digest)
+            if not before:
+                raise
+            return before
 
     def _announce_cancelled(self, task: Task) -> None:
         if task.status is TaskStatus.RUNNING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from roadworthy.domain.errors import (
     MalformedRequest,
     NotAllowed,
     NotFound,
+    OutOfBudget,
     RoadworthyError,
     StoreUnavailable,
 )
@@ -32,6 +34,7 @@ _STATUS: Mapping[type[RoadworthyError], int] = {
     NotFound: 404,
     Conflict: 409,
     NotAllowed: 403,
+    OutOfBudget: 402,
     StoreUnavailable: 503,
     BrokerUnavailable: 503,
 }
@@ -46,6 +49,8 @@ def problem_of(error: RoadworthyError, status: int, **more: Any) -> Response:
     headers: dict[str, str] = {}
     if status == 503:
         headers["retry-after"] = str(RETRY_SECONDS)
+    elif isinstance(error, OutOfBudget):
+        headers["retry-after"] = str(max(ceil(error.retry_after), 1))
     elif status == 413:
         # The rest of a body that nobody will read would stand before the next request.
         headers["connection"] = "close"
