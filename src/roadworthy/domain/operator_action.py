@@ -1,4 +1,4 @@
-"""What an operator did to tasks and lanes: who, when, what and why."""
+"""What an operator did to tasks, lanes and charges: who, when, what and why."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class ActionKind(StrEnum):
     """A dead task was given up."""
     MOVE = "move"
     """Tasks went to the lane of another version."""
+    CORRECT_CHARGE = "correct_charge"
+    """A charge that nobody was certain of got its real cost."""
 
 
 THE_USERS_OWN = ("input_before", "error")

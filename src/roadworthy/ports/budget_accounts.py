@@ -41,6 +41,10 @@ class Alert:
     """ISO date."""
     at: float
     """Seconds since 1970, by the store's clock."""
+    limit: MicroDollars = 0
+    """As it was then."""
+    spent: MicroDollars = 0
+    """By then, settled and uncertain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ class BudgetAccounts(Protocol):
 
     async def correct(self, charge_id: UUID, cost: MicroDollars, action: OperatorAction) -> Charge | None:
         """Give an uncertain charge its real cost, and the difference back to its budgets, with the record of who did
-        it in the same transaction; None if there is no such charge. Raises NotUncertain for one in another state."""
+        it in the same transaction; None if there is no such charge. Raises NotUncertain for one in another state.
+
+        The record is `action` at the store's time, with the charge's task as its target's."""
         ...
 
     async def usage(
