@@ -14,12 +14,12 @@ import orjson
 
 from roadworthy.core.attempt import TextStream
 from roadworthy.core.execution.gate import Finished, Gate, Start
-from roadworthy.core.model_gateway.model_call import ModelReply
-from roadworthy.core.model_gateway.price import price
+from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
 from roadworthy.domain.errors import NotKeepable
 from roadworthy.domain.event import EventKind
-from roadworthy.domain.journal import JournalEntry
+from roadworthy.domain.journal import JournalEntry, within
+from roadworthy.domain.model_input import ModelInput, ProviderCall
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
@@ -57,7 +57,7 @@ class TaskContext:
         """
         fresh: list[Result] = []
 
-        async def do(stream: TextStream) -> ModelReply:
+        async def make(_: ProviderCall, stream: TextStream) -> ModelReply:
             try:
                 reply = await call(lambda text: stream(EventKind.TEXT, text))
             except Exception as error:
@@ -65,11 +65,14 @@ class TaskContext:
                     raise
                 raise failed from error
             fresh.append(reply)
-            usage = usage_in(reply)
             payload = _encoded(reply, f"the reply of the model {name!r}")
-            return ModelReply(payload, name, text_in(reply), calls_in(reply), usage, price(name, usage))
+            return ModelReply(payload, name, text_in(reply), calls_in(reply), usage_in(reply))
 
-        payload = await self._gate.model(name, do)
+        async def do(model_call: ModelCall) -> ModelReply:
+            input = ModelInput(name, 0, None, "", bytes, streams=False)
+            return await model_call.answer(input, make)
+
+        payload = await self._gate.model(do)
         return fresh[0] if fresh else orjson.loads(payload)
 
     async def tool(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
@@ -106,6 +109,7 @@ class FunctionRunner:
     """Runs one service whose agent is an async function of `(ctx, message)` or of `(message)`."""
 
     framework = FRAMEWORK
+    own_models = ()
 
     def __init__(self, service: AgentService) -> None:
         self._function = service.agent
@@ -128,7 +132,8 @@ class FunctionRunner:
         return Finished(answer, _turn(start.input, output))
 
     def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:
-        said = [text for entry in entries for kind, text in entry.detail.get("pieces", ()) if kind == EventKind.TEXT]
+        own = [entry for entry in entries if not within(entry).startswith("t")]
+        said = [text for entry in own for kind, text in entry.detail.get("pieces", ()) if kind == EventKind.TEXT]
         return _turn(input, said[-1] if said else "The task ended before there was an answer.")
 
 

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from roadworthy.core.attempt import Attempt, TextStream
-from roadworthy.core.model_gateway.model_call import ModelReply, call_model
+from roadworthy.core.attempt import Attempt
+from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply, call_model
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
@@ -19,8 +20,9 @@ from roadworthy.domain.task import Task, Turn
 class Gate:
     """Model and tool calls of one run of an agent; each is in the journal before its result is given out."""
 
-    def __init__(self, attempt: Attempt, threads: Executor, scope: Scope | None = None) -> None:
+    def __init__(self, attempt: Attempt, threads: Executor, gateway: ModelGateway, scope: Scope | None = None) -> None:
         self._attempt = attempt
+        self._gateway = gateway
         self._scope = scope or attempt.scope
         self.loop = asyncio.get_running_loop()
         self.threads = threads
@@ -32,19 +34,24 @@ class Gate:
         return self._attempt.task
 
     @property
+    def within(self) -> str:
+        """Empty for the task's own agent; else where in the journal this one runs."""
+        return self._scope.within
+
+    @property
     def step(self) -> int:
         """How many model calls were made so far."""
         return self._scope.steps
 
-    async def model(self, name: str, do: Callable[[TextStream], Awaitable[ModelReply]]) -> bytes:
-        return await call_model(self._attempt, self._scope, name, do)
+    async def model(self, do: Callable[[ModelCall], Awaitable[ModelReply]]) -> bytes:
+        return await call_model(self._attempt, self._scope, self._gateway, do)
 
     async def tool(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
         return await self._tools.call(call, do)
 
     def inner(self, scope: Scope) -> Gate:
         """The gate of an agent that this one runs."""
-        return Gate(self._attempt, self.threads, scope)
+        return Gate(self._attempt, self.threads, self._gateway, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,22 @@ class Finished:
     turn: Turn
 
 
+class NamedModel(NamedTuple):
+    """A model as the price list looks it up."""
+
+    name: str
+    provider: str | None = None
+    url: str | None = None
+
+
 class Runner(Protocol):
     """Somebody's agent, ready to be run under the gate in this process."""
 
     framework: str
     code: str
     """A digest of the agent's code, as far as it can be seen."""
+    own_models: Sequence[NamedModel]
+    """What the agent calls where its service declares no tiers, as far as that can be seen."""
 
     async def run(self, gate: Gate, start: Start) -> Finished:
         """Run the agent once, from its start, with the journal answering what was done before."""

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -18,6 +18,8 @@ from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.agent_run import AgentRun
 from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
+from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.model_gateway.routes import Routed, Routes
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
@@ -72,6 +74,8 @@ class AttemptPorts:
     """How long an agent may take to end once it was told to."""
     abandoned: Abandoned
     threads: ToolThreads
+    gateway: ModelGateway
+    routes: Routes = field(default_factory=Routes)
 
 
 class RunningAttempt:
@@ -85,7 +89,7 @@ class RunningAttempt:
         self._claimed = claimed
         self.lease = lease
         self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher, ports.abandoned)
-        self.gate = Gate(self.attempt, ports.threads)
+        self.gate = Gate(self.attempt, ports.threads, ports.gateway)
 
     def interrupt(self, error: TaskInterruption) -> None:
         """End the attempt now; a `once` call under way runs to its end first, unless the lease is lost."""
@@ -175,26 +179,35 @@ class RunningAttempt:
         if task.journal_length:
             entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
             self.attempt.replay(entries)
-        facts = self._first_entry(self.attempt.entries())
+        facts = await self._first_entry(self.attempt.entries())
         history: Sequence[Turn] = ()
         if turns := facts["turns"]:
             sessions = self._ports.sessions
             history = await self._stored(lambda: sessions.history(task.principal, claimed.task.session_id, turns))
         return Start(task.input, history, facts["at"])
 
-    def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
+    async def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
         service, runner = self._served.service, self._served.runner
         if entries:
-            return self.attempt.journal_check.begin(entries, runner.framework, runner.code)
+            facts = self.attempt.journal_check.begin(entries, runner.framework, runner.code)
+            self.attempt.routed = Routed(facts["tier"], facts["why"]) if "tier" in facts else await self._routed()
+            return facts
+        self.attempt.routed = routed = await self._routed()
         facts = {
             "turns": self._claimed.turns,
             "at": time.time(),
             "framework": runner.framework,
             "version": service.version,
             "code": runner.code,
+            "tier": routed.tier,
+            "why": routed.why,
         }
-        self.attempt.later(Draft("input", EntryKind.INPUT, orjson.dumps(facts), {}))
+        detail = {"tier": routed.tier, "why": routed.why} if routed.tier else {}
+        self.attempt.later(Draft("input", EntryKind.INPUT, orjson.dumps(facts), detail))
         return facts
+
+    async def _routed(self) -> Routed:
+        return await self._ports.routes.tier(self._served.service, self._claimed.task, self._claimed.tier)
 
     async def _stored(self, read: Any) -> Any:
         pause = 0.05
@@ -234,6 +247,8 @@ class RunningAttempt:
             run_after_seconds=verdict.run_after_seconds,
             counts_as_failure=verdict.counts_as_failure,
             running_seconds=time.monotonic() - self._started,
+            tier=self.attempt.tier,
+            session_tier=self.attempt.routed.session_tier,
         )
 
     def _facts(self) -> Facts:

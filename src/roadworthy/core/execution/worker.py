@@ -18,6 +18,7 @@ from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry, RunBeside, in_a_thread
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
+from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.outage import Outage
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
@@ -69,7 +70,13 @@ class WorkerSettings:
 class Worker:
     """Runs up to `concurrency` tasks at once. `run` returns when the worker has drained."""
 
-    def __init__(self, ports: WorkerPorts, served: Mapping[str, Served], settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        ports: WorkerPorts,
+        served: Mapping[str, Served],
+        settings: WorkerSettings,
+        gateway: ModelGateway | None = None,
+    ) -> None:
         self._ports = ports
         self._served = served
         self._settings = settings
@@ -89,6 +96,7 @@ class Worker:
         self._announcer = Announcer(ports.queue, self._publisher, ports.cancel_signals)
         self.abandoned = Abandoned()
         self._threads = ToolThreads()
+        self.gateway = gateway or ModelGateway()
         self._attempt_ports = AttemptPorts(
             ports.journal,
             ports.sessions,
@@ -99,6 +107,7 @@ class Worker:
             settings.grace_seconds,
             self.abandoned,
             self._threads,
+            self.gateway,
         )
         self._heartbeat = Heartbeat(
             ports.open_registry,

@@ -16,9 +16,9 @@ from pydantic_ai.tools import RunContext, ToolDefinition
 
 from roadworthy.core.attempt import TextStream
 from roadworthy.core.execution.gate import Gate
-from roadworthy.core.model_gateway.model_call import ModelReply
-from roadworthy.core.model_gateway.price import price
+from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
+from roadworthy.domain.model_input import ModelInput, ProviderCall
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
@@ -41,7 +41,7 @@ class GateCapability(AbstractCapability[Any]):
     ) -> ModelResponse:
         fresh: list[ModelResponse] = []
 
-        async def do(stream: TextStream) -> ModelReply:
+        async def make(_: ProviderCall, stream: TextStream) -> ModelReply:
             model = request_context.model
             try:
                 response = await handler(replace(request_context, model=StreamingModel(model, stream)))
@@ -52,7 +52,10 @@ class GateCapability(AbstractCapability[Any]):
             fresh.append(response)
             return _reply(response)
 
-        payload = await self._gate.model(request_context.model.model_name, do)
+        async def do(call: ModelCall) -> ModelReply:
+            return await call.answer(ModelInput(request_context.model.model_name, 0, None, "", bytes), make)
+
+        payload = await self._gate.model(do)
         return fresh[0] if fresh else RESPONSE.validate_json(payload)
 
     async def wrap_tool_execute(
@@ -102,8 +105,8 @@ def _reply(response: ModelResponse) -> ModelReply:
         "input_tokens": used.input_tokens,
         "output_tokens": used.output_tokens,
         "cache_read_tokens": used.cache_read_tokens,
+        "cache_write_tokens": used.cache_write_tokens,
     }
-    model = response.model_name or "unknown"
     calls = [
         {"call_id": part.tool_call_id, "tool": part.tool_name, "arguments": _arguments(part)}
         for part in response.parts
@@ -111,11 +114,13 @@ def _reply(response: ModelResponse) -> ModelReply:
     ]
     return ModelReply(
         payload=RESPONSE.dump_json(response),
-        model=model,
+        model=response.model_name or "unknown",
         text="".join(part.content for part in response.parts if isinstance(part, TextPart)),
         tool_calls=calls,
         usage=usage,
-        cost=price(model, usage, response.provider_name, response.provider_url),
+        provider=response.provider_name,
+        url=response.provider_url,
+        is_cut=response.finish_reason == "length",
     )
 
 

@@ -1,0 +1,32 @@
+"""A provider's answer as the gateway needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from roadworthy.domain.money import MicroDollars
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What one model call came to."""
+
+    payload: bytes
+    """What the framework needs to have the same reply again."""
+    model: str
+    """As the provider calls it."""
+    text: str = ""
+    """The whole text, sent to readers where nothing was streamed."""
+    tool_calls: Sequence[dict[str, Any]] = ()
+    """`{call_id, tool, arguments}` of each call that the model asks for."""
+    usage: dict[str, int] = field(default_factory=dict[str, int])
+    """`input_tokens, output_tokens, cache_read_tokens, cache_write_tokens`."""
+    cost: MicroDollars = 0
+    """Filled in by the gateway."""
+    provider: str | None = None
+    url: str | None = None
+    """The provider's, as far as it is known: prices differ."""
+    is_cut: bool = False
+    """It ended at the limit of its output."""
