@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,6 +16,16 @@ class BudgetScope(StrEnum):
     USER_DAY = "user_day"
     TENANT_MONTH = "tenant_month"
     GLOBAL_MONTH = "global_month"
+
+    def window_start(self, day: date) -> date:
+        """The first day of the window that `day` is in."""
+        return day if self is BudgetScope.USER_DAY else day.replace(day=1)
+
+    def window_end(self, day: date) -> date:
+        """The first day after it."""
+        if self is BudgetScope.USER_DAY:
+            return day + timedelta(days=1)
+        return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,19 @@ class BudgetLimits:
         """Whether there is any budget."""
         return any(self.of(scope) is not None for scope in BudgetScope)
 
+    def only(self, scope: BudgetScope) -> BudgetLimits:
+        """As if there were budgets of this scope alone."""
+        return BudgetLimits(**{scope.value: self.of(scope)})
+
+    def covering(self, principal: Principal) -> list[tuple[Budget, MicroDollars]]:
+        """The budgets that cover what this principal spends, and their limits."""
+        limits = (self.user_day, self.tenant_month, self.global_month)
+        return [
+            (budget, limit) for budget, limit in zip(budgets_of(principal), limits, strict=True) if limit is not None
+        ]
+
     def of(self, scope: BudgetScope) -> MicroDollars | None:
+        """The limit of one budget of that scope."""
         match scope:
             case BudgetScope.USER_DAY:
                 return self.user_day
@@ -79,19 +101,20 @@ class BudgetLimits:
             case BudgetScope.GLOBAL_MONTH:
                 return self.global_month
 
-    def only(self, scope: BudgetScope) -> BudgetLimits:
-        """As if there were budgets of this scope alone."""
-        return BudgetLimits(**{scope.value: self.of(scope)})
 
-    def covering(self, principal: Principal) -> list[tuple[Budget, MicroDollars]]:
-        """The budgets that cover what this principal spends, and their limits."""
-        tenant, user = principal.tenant, principal.user
-        all_of_them = (
-            (Budget(BudgetScope.USER_DAY, tenant, user), self.user_day),
-            (Budget(BudgetScope.TENANT_MONTH, tenant), self.tenant_month),
-            (Budget(BudgetScope.GLOBAL_MONTH), self.global_month),
-        )
-        return [(budget, limit) for budget, limit in all_of_them if limit is not None]
+USED_UP_SHARE = 20
+"""A budget that refused a call is used up once less than one part in so many is left of it, and nothing is under way:
+a single call too dear for what is left does not close the budget to cheaper ones."""
+
+
+def budgets_of(principal: Principal) -> tuple[Budget, Budget, Budget]:
+    """All that can cover what this principal spends."""
+    tenant, user = principal.tenant, principal.user
+    return (
+        Budget(BudgetScope.USER_DAY, tenant, user),
+        Budget(BudgetScope.TENANT_MONTH, tenant),
+        Budget(BudgetScope.GLOBAL_MONTH),
+    )
 
 
 class ChargeState(StrEnum):

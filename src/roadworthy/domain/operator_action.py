@@ -20,7 +20,7 @@ class ActionKind(StrEnum):
     MOVE = "move"
     """Tasks went to the lane of another version."""
     CORRECT_CHARGE = "correct_charge"
-    """A charge that nobody was certain of got its real cost."""
+    """An uncertain charge was given its real cost."""
 
 
 THE_USERS_OWN = ("input_before", "error")
