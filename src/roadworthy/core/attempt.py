@@ -13,6 +13,7 @@ import orjson
 from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.progress import OpenCall, Progress
 from roadworthy.core.journal_check import JournalCheck
+from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Scope
 from roadworthy.domain.errors import (
@@ -49,6 +50,7 @@ from roadworthy.domain.journal import (
 )
 from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
+from roadworthy.domain.route import Tier
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Usage
 
@@ -95,6 +97,8 @@ class Attempt:
         self.limits = task.limits
         self.lease = lease
         self.interruption: RoadworthyError | None = None
+        self.routed = Routed()
+        """Known once it is loaded."""
         self.progress = Progress(
             task.limits.step_seconds, lambda thread, name: abandoned.leave_thread(thread, name, task.id)
         )
@@ -111,6 +115,8 @@ class Attempt:
         self.usage = Usage()
         """Of this generation: what the limits are compared with."""
         self._spent_before = Usage()
+        self.has_written = False
+        """A tool did more than read in this generation, or is about to."""
         self.recorded = 0
         self.partial_text = ""
         """The best so far: of the last model call that said anything, finished or not."""
@@ -123,6 +129,11 @@ class Attempt:
         """Sequences of entries that readers are not told of."""
         self._tries = (-1, 0)
         self._text: TextStream | None = None
+
+    @property
+    def tier(self) -> Tier | None:
+        """Whose models answer it; None where its service has none to choose among."""
+        return self.routed.tier
 
     # What it may do
 
@@ -184,6 +195,8 @@ class Attempt:
 
     def _count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
         self.usage = counted(self.usage, kind, detail)
+        if kind in (EntryKind.STARTED, EntryKind.TOOL) and detail.get("effect") != "read":
+            self.has_written = True
         if not detail.get("within", "").startswith("t"):
             # What the agents of its tools say is no answer to the user.
             self.partial_text = text_of(detail) or self.partial_text

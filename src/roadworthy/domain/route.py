@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeGuard
 
 Tier = Literal["simple", "moderate", "complex"]
 TIERS: tuple[Tier, ...] = ("simple", "moderate", "complex")
+"""From the cheapest to the most able."""
+
+SAFE_TIER: Tier = "moderate"
+"""Where nobody can say: neither the dearest models for everything, nor the weakest for what is hard."""
+
+RoutedBy = Literal["metadata", "session", "rules", "trained", "router", "router_failed"]
+"""Who chose the tier: the task's metadata, an earlier task of the session, or a router (`router`: the service's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +36,7 @@ class Router(Protocol):
 
 
 RouteFunction = Callable[[RouteRequest], Tier | Awaitable[Tier]]
+
+
+def is_tier(value: object) -> TypeGuard[Tier]:
+    return isinstance(value, str) and value in TIERS

@@ -12,6 +12,7 @@ from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.money import MicroDollars
 from roadworthy.domain.principal import Principal
+from roadworthy.domain.route import Tier
 
 
 class TaskStatus(StrEnum):
@@ -168,6 +169,8 @@ class Task:
     ended_at: float | None
     generation: int = 0
     """How often it was started over: journal entries of earlier generations are kept and not replayed."""
+    tier: Tier | None = None
+    """Whose models answered it; None until an attempt of it was settled, and where its service has none to choose."""
 
     @property
     def lane(self) -> str:
@@ -182,6 +185,8 @@ class Claimed:
     claim_token: UUID
     turns: int
     """How many finished turns its session had when it was claimed."""
+    tier: Tier | None = None
+    """What its session holds since its first task was routed."""
 
     @property
     def fence(self) -> Fence:
@@ -222,6 +227,10 @@ class Settlement:
     """For a task that goes back to `queued`: when it may be claimed again."""
     counts_as_failure: bool = False
     running_seconds: float = 0
+    tier: Tier | None = None
+    """Whose models answered it; None leaves what is known of it."""
+    session_tier: Tier | None = None
+    """What its session holds from its end on, where it holds none yet."""
 
 
 def lane_of(agent: str, version: str) -> str:

@@ -9,11 +9,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from roadworthy.adapters.memory.faults import Faults, NoFaults
+from roadworthy.adapters.memory.money_tables import MoneyTables
 from roadworthy.adapters.memory.task_row import TaskRow, owns
 from roadworthy.domain.errors import NotFound
 from roadworthy.domain.ids import SessionId, TaskId, new_id
 from roadworthy.domain.operator_action import ActionKind, ActionTarget, OperatorAction
 from roadworthy.domain.principal import Principal
+from roadworthy.domain.route import Tier
 from roadworthy.domain.session import Session
 from roadworthy.domain.task import OCCUPYING, OPEN, TaskStatus, Turn
 from roadworthy.ports.clock import Clock
@@ -30,6 +32,7 @@ class SessionRow:
     updated_at: float
     turns: list[Turn] = field(default_factory=list[Turn])
     task_ids: set[TaskId] = field(default_factory=set[TaskId])
+    tier: Tier | None = None
 
     def session(self) -> Session:
         return Session(self.id, self.principal, len(self.turns), self.created_at, self.updated_at)
@@ -68,6 +71,7 @@ class MemoryDatabase:
         self.duties: dict[str, DutyRow] = {}
         self.tasks: dict[TaskId, TaskRow] = {}
         self.operator_actions: list[OperatorAction] = []
+        self.money = MoneyTables()
         self._clock = clock
         self.made_at = clock.time()
         self._transaction = threading.Lock()

@@ -11,6 +11,7 @@ from roadworthy.domain.event import changed_number
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import JournalEntry, text_of
 from roadworthy.domain.principal import Principal
+from roadworthy.domain.route import Tier
 from roadworthy.domain.task import (
     LIFE_ENDS,
     Fence,
@@ -57,6 +58,7 @@ class TaskRow:
     """When it was queued, or its pause was over."""
     fair_tag: int = 0
     generation: int = 0
+    tier: Tier | None = None
     place: int = 0
     """Among the blocked tasks of its session that do not interrupt: the lowest is released first."""
 
@@ -131,6 +133,7 @@ class TaskRow:
             started_at=self.started_at,
             ended_at=self.ended_at,
             generation=self.generation,
+            tier=self.tier,
         )
 
 

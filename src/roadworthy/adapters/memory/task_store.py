@@ -16,6 +16,7 @@ from roadworthy.domain.journal import NotStorable
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import (
     LIFE_ENDS,
+    OCCUPYING,
     Claimed,
     NewTask,
     OnBusy,
@@ -48,6 +49,13 @@ class MemoryTaskStore:
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[SubmitOutcome]:
         return await self._database.run("task_store.submit", lambda: [self._submit(new) for new in tasks])
+
+    async def submitted_before(
+        self, principal: Principal, idempotency_key: str, request_digest: bytes
+    ) -> SubmittedBefore | KeyReused | None:
+        return await self._database.run(
+            "task_store.submitted_before", lambda: self._submitted_before(principal, idempotency_key, request_digest)
+        )
 
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         return await self._database.run("task_store.claim", lambda: self._claim(worker_id, lanes, limit))
@@ -90,10 +98,9 @@ class MemoryTaskStore:
         except ValueError as error:
             return NotStorable(f"the task can't be stored: {error}")
         if new.idempotency_key is not None:
-            before = database.task_with_key(principal, new.idempotency_key)
+            before = self._submitted_before(principal, new.idempotency_key, new.request_digest)
             if before is not None:
-                same = before.new.request_digest == new.request_digest
-                return SubmittedBefore(before.task()) if same else KeyReused()
+                return before
         session = database.sessions.get(new.session_id)
         if session is None and not new.opens_session:
             return NoSuchSession()
@@ -124,6 +131,12 @@ class MemoryTaskStore:
         session.updated_at = now
         return Submitted(row.task(), interrupted and interrupted.task())
 
+    def _submitted_before(self, principal: Principal, key: str, digest: bytes) -> SubmittedBefore | KeyReused | None:
+        before = self._database.task_with_key(principal, key)
+        if before is None:
+            return None
+        return SubmittedBefore(before.task()) if before.new.request_digest == digest else KeyReused()
+
     def _claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         database = self._database
         if not database.holds_lease(worker_id) or database.workers[worker_id].withdrawn:
@@ -150,7 +163,8 @@ class MemoryTaskStore:
         return [self._claimed(row, row.claim_token) for row in held if row.claim_token is not None]
 
     def _claimed(self, row: TaskRow, claim_token: UUID) -> Claimed:
-        return Claimed(row.task(), claim_token, len(self._database.sessions[row.new.session_id].turns))
+        session = self._database.sessions[row.new.session_id]
+        return Claimed(row.task(), claim_token, len(session.turns), session.tier)
 
     def _settle(self, settlement: Settlement) -> Settled | SettleRefused:
         database = self._database
@@ -168,6 +182,7 @@ class MemoryTaskStore:
             status, reason = TaskStatus.DEAD, "it was started too often"
         row.output, row.error = settlement.output or row.output, settlement.error
         row.usage = settlement.usage or row.usage
+        row.tier = settlement.tier or row.tier
         if status is TaskStatus.DEAD and row.error is None:
             row.error = json.dumps({"code": "started_too_often", "message": reason}).encode()
         row.running_seconds += settlement.running_seconds
@@ -175,8 +190,11 @@ class MemoryTaskStore:
         database.change(row, status, reason)
         if status is TaskStatus.QUEUED and settlement.run_after_seconds > 0:
             database.pause(row, settlement.run_after_seconds)
+        session = database.sessions[row.new.session_id]
         if settlement.turn is not None and status in _KEEPS_TURN:
-            database.sessions[row.new.session_id].turns.append(settlement.turn)
+            session.turns.append(settlement.turn)
+        if status not in OCCUPYING:
+            session.tier = session.tier or settlement.session_tier
         released = database.release_next(row.new.session_id)
         return Settled(row.task(), released.task() if released else None)
 

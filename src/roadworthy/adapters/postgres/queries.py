@@ -6,7 +6,7 @@ from importlib.resources import files
 _TASK = """t.id, t.tenant, t.owner, t.session_id, t.agent, t.version, t.input, t.limits, t.metadata, t.priority,
     t.status, t.reason, t.output, t.error, t.usage, t.attempt, t.failures, t.journal_length, t.changes,
     t.running_seconds, t.cancel_requested_at is not null as cancel_requested, t.created_at, t.started_at, t.ended_at,
-    t.generation"""
+    t.generation, t.tier"""
 """What `{task}` in a file stands for, in the order in which `rows.task` reads it."""
 
 

@@ -70,6 +70,7 @@ def task(row: Row) -> Task:
         started_at=seconds(row[22]),
         ended_at=seconds(row[23]),
         generation=row[24],
+        tier=row[25],
     )
 
 

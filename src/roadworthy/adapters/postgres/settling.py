@@ -129,4 +129,6 @@ def _values(settlement: Settlement) -> tuple[object, ...]:
         settlement.running_seconds,
         turn and turn.framework,
         turn and turn.payload,
+        settlement.tier,
+        settlement.session_tier,
     )

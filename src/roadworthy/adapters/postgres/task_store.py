@@ -19,7 +19,15 @@ from roadworthy.domain.errors import NotFound
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import OCCUPYING, Claimed, NewTask, Settlement, Task, TaskStatus, check_transition
-from roadworthy.ports.task_store import Changed, Settled, SettleRefused, SubmitOutcome, TaskFilter
+from roadworthy.ports.task_store import (
+    Changed,
+    KeyReused,
+    Settled,
+    SettleRefused,
+    SubmitOutcome,
+    SubmittedBefore,
+    TaskFilter,
+)
 
 
 class PostgresTaskStore:
@@ -39,21 +47,31 @@ class PostgresTaskStore:
         return await self._submission.submit(tasks)
 
     @translated
+    async def submitted_before(
+        self, principal: Principal, idempotency_key: str, request_digest: bytes
+    ) -> SubmittedBefore | KeyReused | None:
+        values = (principal.tenant, principal.user, idempotency_key)
+        found = await self._pool.fetch(self._queries["submitted_before"], *values)
+        if not found:
+            return None
+        return SubmittedBefore(rows.task(found[0])) if found[0][-1] == request_digest else KeyReused()
+
+    @translated
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         if limit < 1:
             return []
         wanted = list(dict.fromkeys(lanes))
         begins = self._front.begins(wanted)
         found = await self._pool.fetch(self._queries["claim"], worker_id, wanted, limit, reasons.CONTINUED, begins)
-        claimed = [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
+        claimed = [_claimed(row) for row in found]
         for one, row in zip(claimed, found, strict=True):
-            self._front.claimed(one.task.lane, one.task.priority, row[-2])
+            self._front.claimed(one.task.lane, one.task.priority, row[-3])
         return claimed
 
     @translated
     async def claimed_by(self, worker_id: UUID, known: Sequence[TaskId]) -> list[Claimed]:
         found = await self._pool.fetch(self._queries["claimed_by"], worker_id, list(known))
-        return [Claimed(rows.task(row), row[-3], row[-1]) for row in found]
+        return [_claimed(row) for row in found]
 
     @translated
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled | SettleRefused]:
@@ -110,3 +128,8 @@ class PostgresTaskStore:
         if not found:
             raise NotFound
         return rows.task(found[0])
+
+
+def _claimed(row: rows.Row) -> Claimed:
+    """Behind the task's columns: claim token, fair tag, and the session's turns and tier."""
+    return Claimed(rows.task(row), row[-4], row[-2], row[-1])

@@ -11,6 +11,7 @@ from roadworthy.testing.conformance.task_store_sessions import (
 )
 from roadworthy.testing.conformance.task_store_settle import SettleContract, SettleFenceContract
 from roadworthy.testing.conformance.task_store_submit import SubmitContract
+from roadworthy.testing.conformance.task_store_tier import TierContract
 
 
 class TaskStoreContract(
@@ -27,5 +28,6 @@ class TaskStoreContract(
     CancelContract,
     CancelWinsContract,
     ReadTasksContract,
+    TierContract,
 ):
     """A `TaskStore`, given `stores`."""

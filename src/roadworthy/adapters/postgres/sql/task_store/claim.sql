@@ -68,6 +68,6 @@ with worker as materialized (
     where id = any(array(select id from picked))
     returning {task}, t.claim_token, t.fair_tag
 )
-select c.*, s.turns
+select c.*, s.turns, s.tier as session_tier
 from claimed c join sessions s on s.id = c.session_id
 order by c.priority desc, c.fair_tag, c.id

@@ -1,15 +1,17 @@
--- With $15, settlements of sessions with blocked tasks are left out: their release belongs into the same transaction.
+-- With $17, settlements of sessions with blocked tasks are left out: their release belongs into the same transaction.
 with given as materialized (
     select * from unnest(
         $1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::bytea[],
-        $9::jsonb[], $10::double precision[], $11::boolean[], $12::double precision[], $13::text[], $14::bytea[]
+        $9::jsonb[], $10::double precision[], $11::boolean[], $12::double precision[], $13::text[], $14::bytea[],
+        $15::text[], $16::text[]
     ) as given (
         task_id, session_id, attempt, claim_token, status, reason, output, error,
-        usage, run_after_seconds, counts_as_failure, running_seconds, framework, payload
+        usage, run_after_seconds, counts_as_failure, running_seconds, framework, payload,
+        tier, session_tier
     )
 ), held_sessions as materialized (
     select id from sessions
-    where id = any($2) and not (has_blocked and $15)
+    where id = any($2) and not (has_blocked and $17)
     order by id
     for no key update
 ), held_tasks as materialized (
@@ -20,10 +22,10 @@ with given as materialized (
 ), decided as materialized (
     select
         given.*,
-        held.cancel_requested_at is not null and held.reason = $19 as interrupted,
+        held.cancel_requested_at is not null and held.reason = $21 as interrupted,
         case
             when held.cancel_requested_at is not null then 'cancelled'
-            when given.status = 'queued' and held.attempt >= $16 then 'dead'
+            when given.status = 'queued' and held.attempt >= $18 then 'dead'
             else given.status
         end as final
     from held_tasks held join given
@@ -36,16 +38,17 @@ with given as materialized (
         final not in ('queued', 'waiting') as ended,
         payload is not null and final in ('succeeded', 'partial', 'cancelled') as keeps_turn,
         case
-            when interrupted then $19
+            when interrupted then $21
             when final = decided.status then decided.reason
-            when final = 'cancelled' then $17
-            else $18
+            when final = 'cancelled' then $19
+            else $20
         end as why
     from decided
 ), left_sessions as (
     update sessions s set
         turns = s.turns + e.keeps_turn::integer,
         busy = false,
+        tier = coalesce(s.tier, e.session_tier),
         updated_at = statement_timestamp()
     from explained e
     where s.id = e.session_id and e.ended
@@ -64,6 +67,7 @@ update tasks t set
         else e.error
     end,
     usage = coalesce(e.usage, t.usage),
+    tier = coalesce(e.tier, t.tier),
     changes = with_change(t.changes, t.journal_length, t.attempt, e.final, e.why),
     running_seconds = t.running_seconds + e.running_seconds,
     failures = t.failures + e.counts_as_failure::integer,

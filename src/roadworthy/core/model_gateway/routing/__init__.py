@@ -1,0 +1,1 @@
+"""How hard a request is: rules, a trained router, and how to judge them."""
