@@ -20,7 +20,7 @@ class MemoryJournal:
         self._database = database
 
     async def append(self, entries: Sequence[EntryWrite]) -> list[Appended | Refused | NotStorable]:
-        return await self._database.run("journal.append", lambda: [self._append(entry) for entry in entries])
+        return await self._database.run("journal.append", lambda: [self._append_and_settle(entry) for entry in entries])
 
     async def read(self, principal: Principal, task_id: TaskId, start: int = 0) -> list[JournalEntry]:
         def read() -> list[JournalEntry]:
@@ -28,6 +28,12 @@ class MemoryJournal:
             return row.journal[start:] if row is not None and row.belongs_to(principal) else []
 
         return await self._database.run("journal.read", read)
+
+    def _append_and_settle(self, entry: EntryWrite) -> Appended | Refused | NotStorable:
+        outcome = self._append(entry)
+        if entry.charge is not None:
+            self._database.money.settle_open(entry.charge, journaled=isinstance(outcome, Appended))
+        return outcome
 
     def _append(self, entry: EntryWrite) -> Appended | Refused | NotStorable:
         row = self._database.tasks.get(entry.fence.task_id)
