@@ -32,6 +32,11 @@ class Standing:
     """A call was refused for want of money, with this limit, or nothing is left."""
     seconds_left: float
 
+    @property
+    def used_ratio(self) -> float:
+        """The part of the limit that is spent; above 1 where calls cost more than was estimated."""
+        return self.spent / self.limit
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
