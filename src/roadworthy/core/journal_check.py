@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from roadworthy.domain.errors import JournalMismatch
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.task import Task
 
 _TURNS_UNTIL_SIBLINGS_STARTED = 8
@@ -79,8 +79,22 @@ class JournalCheck:
         )
 
 
+def _result_of(started: JournalEntry) -> str:
+    """The name of the entry that ends a started call: `t3:x` for `s3:x`, `t1:y/a1/t3:x` for `t1:y/a1/s3:x`."""
+    own = started.name.removeprefix(place := within(started)).removeprefix("/")
+    return f"{place}/t{own[1:]}" if place else f"t{own[1:]}"
+
+
+def _calls_around(name: str) -> Iterator[str]:
+    """What may be the calls within which it was done: of `t1:y/a1/m2` these are `t1:y` and `t1:y/a1`."""
+    parts = name.split("/")
+    return ("/".join(parts[:end]) for end in range(1, len(parts)))
+
+
 def _to_come_to(entries: Sequence[JournalEntry]) -> set[str]:
     """Names of the entries that a replay looks up: all results, and calls that were started and have none."""
     results = {entry.name for entry in entries if entry.kind in (EntryKind.MODEL, EntryKind.TOOL)}
-    started = {entry.name for entry in entries if entry.kind is EntryKind.STARTED}
-    return results | {name for name in started if f"t{name[1:]}" not in results}
+    started = [entry for entry in entries if entry.kind is EntryKind.STARTED]
+    open_calls = {entry.name for entry in started if _result_of(entry) not in results}
+    # What the agents of a tool have done is not asked again once the tool has its result.
+    return {name for name in results | open_calls if not any(call in results for call in _calls_around(name))}

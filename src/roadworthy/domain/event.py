@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.task import LIFE_ENDS, StatusChange, TaskStatus
 
 JOURNAL_BITS, ATTEMPT_BITS, TRY_BITS, PLACE_BITS = 15, 10, 6, 22
@@ -123,7 +123,9 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
     """The durable events of a committed entry: the same from the live log and from the journal."""
     number = Place(entry.sequence + 1, 0, 0, 0).number
     detail = entry.detail
-    of = {"generation": entry.generation} if entry.generation else {}
+    of: dict[str, Any] = {"generation": entry.generation} if entry.generation else {}
+    if place := within(entry):
+        of["within"] = place
     match entry.kind:
         case EntryKind.MODEL:
             step = of | {name: detail[name] for name in ("step", "model", "usage", "seconds") if name in detail}

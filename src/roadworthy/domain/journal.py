@@ -32,6 +32,11 @@ def generation_of(key: str) -> int:
     return int(key.partition("/")[0]) if key[:1].isdigit() else 0
 
 
+def within(entry: JournalEntry) -> str:
+    """The call within which an agent made it: `t3:call_abc/a1`; empty for the task's own agent."""
+    return entry.detail.get("within", "")
+
+
 def text_of(detail: Mapping[str, Any]) -> str:
     """What the model said to the reader in a model entry."""
     return "".join(text for kind, text in detail.get("pieces", ()) if kind == "text")

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from roadworthy.domain.event import EventKind
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.money import dollars
 
 STARTED = "started"
 """Outcome of a call that was begun and has not come back."""
 
-_Steps = dict[tuple[int, int], dict[str, Any]]
-"""By generation and number."""
+_Steps = dict[tuple[int, str, int], dict[str, Any]]
+"""By generation, the call within which an agent made them, and number."""
 
 
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     """`[{generation, step, model, at, seconds, usage, cost_usd, text, tool_calls: [{call_id, tool, arguments, effect,
     outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a step without `model`.
+    Steps of an agent that a tool ran say `within` which call: `t3:call_abc/a1`.
     """
     steps: _Steps = {}
     for entry in entries:
@@ -37,8 +38,9 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
 def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
     detail = entry.detail
     text = "".join(piece for kind, piece in detail.get("pieces", ()) if kind == EventKind.TEXT)
-    steps[entry.generation, detail["step"]] = {
+    steps[entry.generation, within(entry), detail["step"]] = {
         "generation": entry.generation,
+        **_place(entry),
         "step": detail["step"],
         "model": detail.get("model"),
         "version": detail.get("version"),
@@ -61,8 +63,8 @@ def _add(steps: _Steps, entry: JournalEntry, *names: str) -> dict[str, Any]:
 def _tool_call(steps: _Steps, entry: JournalEntry) -> dict[str, Any]:
     """The call that an entry of a tool belongs to: the one of the model's reply, or a new one."""
     number, call_id = _call_of(entry)
-    place = (entry.generation, number)
-    empty: dict[str, Any] = {"generation": entry.generation, "step": number, "tool_calls": []}
+    place = (entry.generation, within(entry), number)
+    empty: dict[str, Any] = {"generation": entry.generation, **_place(entry), "step": number, "tool_calls": []}
     calls: list[dict[str, Any]] = steps.setdefault(place, empty)["tool_calls"]
     for call in calls:
         if call.get("call_id") == call_id:
@@ -71,8 +73,12 @@ def _tool_call(steps: _Steps, entry: JournalEntry) -> dict[str, Any]:
     return calls[-1]
 
 
+def _place(entry: JournalEntry) -> dict[str, str]:
+    return {"within": place} if (place := within(entry)) else {}
+
+
 def _call_of(entry: JournalEntry) -> tuple[int, str]:
     """Step and call id; a name is like `t3:call_abc`."""
-    step, _, call_id = entry.name.partition(":")
+    step, _, call_id = entry.name.removeprefix(within(entry)).removeprefix("/").partition(":")
     number = entry.detail.get("step", int(step[1:]) if step[1:].isdigit() else 0)
     return number, entry.detail.get("call_id", call_id)

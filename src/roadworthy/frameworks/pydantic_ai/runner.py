@@ -21,19 +21,21 @@ from pydantic_core import to_json
 
 from roadworthy.core.execution.gate import Finished, Gate, Start
 from roadworthy.domain.errors import TargetNotLoadable
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.function import messages_of
 from roadworthy.frameworks.pydantic_ai.errors import run_failure
 from roadworthy.frameworks.pydantic_ai.gate_capability import RESPONSE, GateCapability
+from roadworthy.frameworks.pydantic_ai.own_models import models_in
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
 FRAMEWORK = "pydantic_ai"
 NOT_FINISHED = "This call had not come back when the task ended; it is not known whether it happened."
 _NO_LIMIT = UsageLimits(request_limit=None)
-_transport = ProviderTransport()
+transport = ProviderTransport()
+"""Of all models of this process."""
 
 
 class PydanticAIRunner:
@@ -44,9 +46,10 @@ class PydanticAIRunner:
     def __init__(self, service: AgentService) -> None:
         self._agent: AbstractAgent[Any, Any] = service.agent
         try:
-            self._model = _transport.model(self._agent.model)
+            self._model = transport.model(self._agent.model)
         except UserError as error:
             raise TargetNotLoadable(f"the model of service {service.name!r} can't be used: {error}") from error
+        self.own_models = tuple(models_in(self._model))
         self.code = code_digest(_code_of(self._agent))
 
     @staticmethod
@@ -76,10 +79,10 @@ class PydanticAIRunner:
         results = {
             (entry.detail["step"], entry.detail["call_id"]): entry.detail["result"]
             for entry in entries
-            if entry.kind is EntryKind.TOOL
+            if entry.kind is EntryKind.TOOL and not within(entry)
         }
         for entry in entries:
-            if entry.kind is not EntryKind.MODEL:
+            if entry.kind is not EntryKind.MODEL or within(entry):
                 continue
             response = RESPONSE.validate_json(entry.payload)
             messages.append(response)
