@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ from roadworthy.core.execution.agent_run import AgentRun
 from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.model_gateway.gateway import ModelGateway
-from roadworthy.core.model_gateway.routes import Routed, Routes
+from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
@@ -75,7 +75,6 @@ class AttemptPorts:
     abandoned: Abandoned
     threads: ToolThreads
     gateway: ModelGateway
-    routes: Routes = field(default_factory=Routes)
 
 
 class RunningAttempt:
@@ -207,7 +206,7 @@ class RunningAttempt:
         return facts
 
     async def _routed(self) -> Routed:
-        return await self._ports.routes.tier(self._served.service, self._claimed.task, self._claimed.tier)
+        return await self._ports.gateway.routes.tier(self._served.service, self._claimed.task, self._claimed.tier)
 
     async def _stored(self, read: Any) -> Any:
         pause = 0.05
