@@ -92,6 +92,12 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def submitted_before(
+        self, principal: Principal, idempotency_key: str, request_digest: bytes
+    ) -> SubmittedBefore | KeyReused | None:
+        """What `submit` would answer if the principal had used the key; None if not. Changes nothing."""
+        ...
+
     async def claim(self, worker_id: UUID, lanes: Sequence[str], limit: int) -> list[Claimed]:
         """Give the worker up to `limit` queued tasks of its lanes: priority, then fairness, then age.
 

@@ -114,6 +114,14 @@ class SubmitContract:
         with pytest.raises(NotFound):
             await stores.tasks.find(ALICE, other.id)
 
+    async def test_what_a_used_key_would_answer_can_be_asked_without_submitting(self, stores: Stores):
+        assert await stores.tasks.submitted_before(ALICE, "key", b"a") is None
+        (first,) = await submit(stores, new_task(idempotency_key="key", request_digest=b"a"))
+        assert await stores.tasks.submitted_before(ALICE, "key", b"a") == SubmittedBefore(first)
+        assert await stores.tasks.submitted_before(ALICE, "key", b"b") == KeyReused()
+        for principal in STRANGERS:
+            assert await stores.tasks.submitted_before(principal, "key", b"a") is None
+
     async def test_idempotency_keys_of_different_users_and_tenants_are_different_keys(self, stores: Stores):
         accepted = [
             await submit_one(stores, principal, idempotency_key="key", request_digest=principal.tenant.encode())
