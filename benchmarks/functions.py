@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from benchmarks.provider_client import Messages, complete, stream
-from benchmarks.workload import MODELS, STREAMED, lookup
-from roadworthy import AgentService, ToolPolicy
+from benchmarks.workload import DOLLARS, MODELS, STREAMED, lookup
+from roadworthy import AgentService, Price, ToolPolicy
 from roadworthy.frameworks.function import TaskContext
 
 
@@ -41,6 +41,7 @@ services = [
         name=name,
         version="function",
         tools={"lookup": ToolPolicy(effect="read")},
+        prices={model: Price(**DOLLARS)},
     )
     for name, model in MODELS.items()
 ]

@@ -11,6 +11,8 @@ MODELS = {
     "stream": f"sim-stamp-rate{TOKENS_PER_SECOND}-tokens{TOKENS}",
     "quick-stream": f"sim-stamp-tokens{TOKENS}",
 }
+DOLLARS = {"input": "0.25", "output": "2"}
+"""What a simulated model is said to cost, for a million tokens."""
 STREAMED = frozenset({"stream", "quick-stream"})
 
 

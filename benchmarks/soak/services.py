@@ -11,7 +11,7 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.models.test import TestModel
 
 from benchmarks.soak.kinds import CALLS, ITEM
-from roadworthy import AgentService, Limits, ToolPolicy
+from roadworthy import AgentService, Limits, Price, ToolPolicy
 from roadworthy.frameworks.function import TaskContext
 
 SLOW_SECONDS = 0.2
@@ -91,6 +91,6 @@ async def _charge(ctx: RunContext[None]) -> str:
 
 _limits = Limits(queue_seconds=3600, waiting_seconds=86_400)
 services = [
-    AgentService(reply, name="function", tools=POLICIES, limits=_limits),
+    AgentService(reply, name="function", tools=POLICIES, limits=_limits, prices={"none": Price.free()}),
     AgentService(_agent, name="agent", tools=POLICIES, limits=_limits),
 ]

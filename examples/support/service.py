@@ -8,8 +8,9 @@ from pydantic_ai import Agent
 
 from examples.support.help_articles import best_article
 from examples.support.local_model import local_model
+from examples.support.local_model_server import MODEL_NAME
 from examples.support.shop import Shop
-from roadworthy import AgentService, Limits, ToolPolicy
+from roadworthy import AgentService, Limits, Price, ToolPolicy
 
 OrderId = Annotated[str, Field(pattern=r"^[A-Z]{2}-\d{4}$", description="Printed on the receipt: DC-2207")]
 Email = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w-]+(\.[\w-]+)+$")]
@@ -82,5 +83,6 @@ service = AgentService(
         "change_address": ToolPolicy(effect="idempotent", seconds=10, retries=1),
         "refund_order": ToolPolicy(effect="once", seconds=20),  # never twice, whatever crashes
     },
+    prices={MODEL_NAME: Price.free()},  # the local one; genai-prices knows those of the large providers
     fallback_answer="I cannot look that up right now. A colleague will write to you.",
 )

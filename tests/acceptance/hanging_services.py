@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
-from roadworthy import AgentService, Limits, ToolPolicy
+from roadworthy import AgentService, Limits, Price, ToolPolicy
 
 SECONDS = 0.5
 
@@ -47,6 +47,7 @@ services = [
         agent,
         name="hanging",
         limits=Limits(step_seconds=SECONDS),
+        prices={"gpt": Price.free()},
         tools={"ignoring_cancellation": _read, "in_a_thread": _read},
     ),
     AgentService(

@@ -17,7 +17,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from roadworthy import AgentService, Limits, ToolPolicy
+from roadworthy import AgentService, Limits, Price, ToolPolicy
 from roadworthy.frameworks.function import TaskContext
 
 from .desk_client import call, call_and_block
@@ -142,8 +142,10 @@ _openai = OpenAIChatModel("sim-openai", provider=OpenAIProvider(base_url=f"{PROV
 _anthropic = AnthropicModel("sim-anthropic", provider=AnthropicProvider(base_url=PROVIDER, api_key="unused"))
 _limits = Limits(steps=10, step_seconds=60, total_seconds=120, cost_usd="1")
 
+_prices = dict.fromkeys(("sim-openai", "sim-anthropic", "sim-function"), Price("0.25", "2"))
+
 services = [
-    AgentService(agent, name=name, version=VERSION, limits=_limits, tools=POLICIES)
+    AgentService(agent, name=name, version=VERSION, limits=_limits, tools=POLICIES, prices=_prices)
     for name, agent in (
         ("openai", _agent("openai", _openai)),
         ("anthropic", _agent("anthropic", _anthropic)),

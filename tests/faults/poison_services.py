@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from acceptance.services import POLICIES, _ask
-from roadworthy import AgentService
+from roadworthy import AgentService, Price
 from roadworthy.frameworks.function import TaskContext
 
 
@@ -34,4 +34,7 @@ async def broken(ctx: TaskContext, message: str) -> Any:
     return {"answer": object()}
 
 
-services = [AgentService(agent, name=agent.__name__, tools=POLICIES) for agent in (exits, crashes, huge, broken)]
+_prices = {"sim-crashes": Price.free()}
+services = [
+    AgentService(agent, name=agent.__name__, tools=POLICIES, prices=_prices) for agent in (exits, crashes, huge, broken)
+]

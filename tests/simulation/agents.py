@@ -12,7 +12,7 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-from roadworthy import AgentService, Limits, ToolPolicy
+from roadworthy import AgentService, Limits, Price, ToolPolicy
 
 from .outside import EFFECTS, Outside, Script
 
@@ -25,7 +25,8 @@ def service(outside: Outside, version: str, pydantic_ai: bool) -> AgentService:
         name: ToolPolicy(effect=effect, seconds=6, retries=0 if effect == "once" else 1)  # type: ignore[arg-type]
         for name, effect in EFFECTS.items()
     }
-    return AgentService(agent, name="simulated", version=version, limits=LIMITS, tools=tools)
+    prices = {"simulated": Price("1", "1")}
+    return AgentService(agent, name="simulated", version=version, limits=LIMITS, tools=tools, prices=prices)
 
 
 def function_agent(outside: Outside, version: str) -> Any:

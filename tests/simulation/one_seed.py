@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from roadworthy.core.model_gateway.price import price
+from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.domain.task import TaskStatus
 from roadworthy.frameworks import runner_for
 from roadworthy.testing.virtual_time import SimulatedProcess, VirtualTimeLoop, current_process, virtual_time
@@ -51,7 +51,7 @@ class Result:
 
 def load_everything() -> None:
     """What is loaded at its first use, once for all seeds: frameworks, the prices of models."""
-    price("simulated", {})
+    PriceBook().read()
     chance = Random(0)
     loop = VirtualTimeLoop(chance)
     cluster = Cluster(replace(draw_plan(chance), workers=0), loop, chance, Trace(loop))

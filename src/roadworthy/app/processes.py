@@ -13,6 +13,7 @@ import structlog
 from roadworthy.app.clock import SystemClock
 from roadworthy.app.http_server import http_server, listening_socket
 from roadworthy.app.prepare import prepared, prepared_for_shared_stores
+from roadworthy.app.price_file import price_book
 from roadworthy.app.run_process import run_process
 from roadworthy.app.settings import EMBEDDED, Settings
 from roadworthy.app.stores import Stores, addresses, migrated, opened
@@ -29,6 +30,7 @@ from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
@@ -45,14 +47,15 @@ log = structlog.get_logger()
 
 def run_serve(targets: Sequence[str], host: str, port: int) -> None:
     settings = prepared(host)
-    served = load_targets(targets)
+    book = price_book(settings.prices)
+    served = load_targets(targets, book)
     with listening_socket(host, port) as listener:
-        run_process(lambda stop: _serve(settings, served, listener, stop))
+        run_process(lambda stop: _serve(settings, served, book, listener, stop))
 
 
 def run_api(targets: Sequence[str], host: str, port: int) -> None:
     settings = prepared_for_shared_stores("api", host)
-    served = load_targets(targets)
+    served = load_targets(targets, price_book(settings.prices))
     with listening_socket(host, port) as listener:
         run_process(lambda stop: _api(settings, served, listener, stop))
 
@@ -78,7 +81,7 @@ def run_migrate() -> None:
 
 
 async def _serve(
-    settings: Settings, served: Mapping[str, Served], listener: socket.socket, stop: asyncio.Event
+    settings: Settings, served: Mapping[str, Served], book: PriceBook, listener: socket.socket, stop: asyncio.Event
 ) -> None:
     async with AsyncExitStack() as stack:
         where, stores = await opened(stack, settings)
@@ -86,7 +89,7 @@ async def _serve(
             await _take_over(stores, settings)
         await stack.enter_async_context(_api_running(stores, served, listener))
         await stack.enter_async_context(_upkeep_running(stores, settings))
-        worker = new_worker(stores, served, settings)
+        worker = new_worker(stores, served, settings, book)
         _announce(listener, served)
         await name_unserved_lanes(stores.lanes, served)
         await until_drained(worker, stop)

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    prices: Path | None = None
+    """A TOML file with prices of models, which win over the list that comes with this release (`app/price_file.py`)."""
     budget_per_user_day_usd: BudgetInDollars = None
     """What each user may spend in a day, in UTC."""
     budget_per_tenant_month_usd: BudgetInDollars = None

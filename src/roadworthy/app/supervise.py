@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from roadworthy.app.clock import SystemClock
 from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
+from roadworthy.app.price_file import price_book
 from roadworthy.app.run_process import run_process
 from roadworthy.app.scale_workers import scale_workers
 from roadworthy.app.settings import Settings
@@ -34,7 +35,7 @@ def run_supervisor(targets: Sequence[str], minimum: int | None, maximum: int | N
     settings = prepared_for_shared_stores("worker")
     rule = scaling_rule(settings, minimum, maximum)
     # Loaded here as well: what can't be loaded is said once, before there is any process to fail at it.
-    lanes = {lane: one.service.lane for lane, one in load_targets(targets).items()}
+    lanes = {lane: one.service.lane for lane, one in load_targets(targets, price_book(settings.prices)).items()}
     run_process(lambda stop: _supervise(settings, rule, targets, lanes, health_port, stop))
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from roadworthy.app.leash import Leash
 from roadworthy.app.prepare import prepared_for_shared_stores
+from roadworthy.app.price_file import price_book
 from roadworthy.app.run_process import run_process
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import opened
@@ -22,6 +23,7 @@ from roadworthy.app.targets import load_targets
 from roadworthy.app.worker import new_worker, until_drained
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker
+from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.domain.errors import RoadworthyError
 
 MORE_THAN_DRAINING_SECONDS = 10.0
@@ -33,8 +35,9 @@ def main() -> None:
     try:
         settings = prepared_for_shared_stores("worker")
         leash.watch(settings.drain_seconds + MORE_THAN_DRAINING_SECONDS)
-        served = load_targets(sys.argv[2:])
-        run_process(lambda stop: _worker(settings, served, leash, stop))
+        book = price_book(settings.prices)
+        served = load_targets(sys.argv[2:], book)
+        run_process(lambda stop: _worker(settings, served, book, leash, stop))
     except RoadworthyError as error:
         leash.say(error.message)
         sys.stderr.write(f"roadworthy: worker {os.getpid()}: {error.message}\n")
@@ -44,14 +47,16 @@ def main() -> None:
         raise
 
 
-async def _worker(settings: Settings, served: Mapping[str, Served], leash: Leash, stop: asyncio.Event) -> None:
+async def _worker(
+    settings: Settings, served: Mapping[str, Served], book: PriceBook, leash: Leash, stop: asyncio.Event
+) -> None:
     worker: Worker | None = None
     beating = asyncio.create_task(leash.beat(lambda: worker.running if worker else 0, stop))
     try:
         async with AsyncExitStack() as stack:
             _, stores = await opened(stack, settings)
             open_registry = leash.announcing(stores.open_registry)
-            worker = new_worker(replace(stores, open_registry=open_registry), served, settings)
+            worker = new_worker(replace(stores, open_registry=open_registry), served, settings, book)
             await until_drained(worker, stop)
     finally:
         beating.cancel()

@@ -14,17 +14,19 @@ from typing import Any, cast
 import structlog
 
 from roadworthy.core.execution.run_attempt import Served
+from roadworthy.core.model_gateway.prices import PriceBook, how_to_declare
 from roadworthy.domain.errors import TargetNotLoadable
+from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.service import AgentService
 from roadworthy.frameworks import runner_for
 
 log = structlog.get_logger()
 
 
-def load_targets(targets: Sequence[str]) -> dict[str, Served]:
+def load_targets(targets: Sequence[str], price_book: PriceBook) -> dict[str, Served]:
     """Lane → service with its runner, also for the lanes that a service continues and that no other one serves.
 
-    TargetNotLoadable says what is wrong with which target.
+    TargetNotLoadable says what is wrong with which target, and of a model that nobody has a price for how to give one.
     """
     served: dict[str, Served] = {}
     for target in targets:
@@ -34,7 +36,8 @@ def load_targets(targets: Sequence[str]) -> dict[str, Served]:
                     f"two agents are called {service.name!r} in version {service.version!r}; give one another name"
                 )
             _say_what_has_no_effect_yet(service)
-            served[service.lane] = Served(service, runner_for(service))
+            one = served[service.lane] = Served(service, runner_for(service))
+            _check_prices(one, price_book)
     return served | _continued(served)
 
 
@@ -47,6 +50,20 @@ def _continued(served: Mapping[str, Served]) -> dict[str, Served]:
             if lane not in served:
                 continued[lane] = one
     return continued
+
+
+def _check_prices(served: Served, price_book: PriceBook) -> None:
+    """Of all models that can be seen now. What a plain function or an agent within a tool calls shows only then."""
+    service, models = served.service, served.runner.own_models
+    if service.models is not None:
+        models = [NamedModel(name) for name in service.models.all]
+    prices = price_book.of(service)
+    for model in models:
+        if not prices.is_known(*model):
+            raise TargetNotLoadable(
+                f"nobody knows what {model.name!r} costs, a model of service {service.name!r}: "
+                f"{how_to_declare(model.name)} (or in the file that ROADWORTHY_PRICES names, for all services)"
+            )
 
 
 def _say_what_has_no_effect_yet(service: AgentService) -> None:

@@ -12,6 +12,7 @@ import anyio.to_thread
 from roadworthy.app.clock import SystemClock
 from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
+from roadworthy.app.price_file import price_book
 from roadworthy.app.run_process import run_process
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import Stores, opened
@@ -20,6 +21,8 @@ from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
+from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.http.health_routes import HealthRoutes
 from roadworthy.edges.http.metrics_route import MetricsRoute
@@ -27,14 +30,17 @@ from roadworthy.edges.http.metrics_route import MetricsRoute
 
 def run_worker(targets: Sequence[str], health_port: int) -> None:
     settings = prepared_for_shared_stores("worker")
-    served = load_targets(targets)
-    run_process(lambda stop: _worker(settings, served, health_port, stop))
+    book = price_book(settings.prices)
+    served = load_targets(targets, book)
+    run_process(lambda stop: _worker(settings, served, book, health_port, stop))
 
 
-async def _worker(settings: Settings, served: Mapping[str, Served], health_port: int, stop: asyncio.Event) -> None:
+async def _worker(
+    settings: Settings, served: Mapping[str, Served], book: PriceBook, health_port: int, stop: asyncio.Event
+) -> None:
     async with AsyncExitStack() as stack:
         _, stores = await opened(stack, settings)
-        worker = new_worker(stores, served, settings)
+        worker = new_worker(stores, served, settings, book)
         clock = SystemClock()
         upkeep = UpkeepWatch(stores.schedule, clock)
         health = HealthRoutes({"store": upkeep.watched(stores.tasks.ping), "loop": _loop_check(worker)})
@@ -43,7 +49,7 @@ async def _worker(settings: Settings, served: Mapping[str, Served], health_port:
         await until_drained(worker, stop)
 
 
-def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings) -> Worker:
+def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> Worker:
     anyio.to_thread.current_default_thread_limiter().total_tokens = max(40, settings.worker_concurrency)
     # With thousands of live tasks the collector would walk all of them again and again: 9.7 s instead of 31 s for
     # 4,000 agent runs at once. The second number is how soon it looks at what was in use when it looked first: with 50
@@ -66,6 +72,7 @@ def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings)
         WorkerSettings(
             settings.worker_concurrency, settings.lease_seconds, settings.drain_seconds, settings.max_retries
         ),
+        ModelGateway(price_book=book),
     )
 
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class NamedModel(NamedTuple):
+    """A model as a price list looks it up."""
+
+    name: str
+    provider: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

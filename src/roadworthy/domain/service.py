@@ -61,6 +61,11 @@ class ModelTiers:
         if not (self.simple or self.moderate or self.complex):
             raise ValueError("models needs at least one tier with at least one model")
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The models of all tiers, each once."""
+        return tuple(dict.fromkeys((*self.simple, *self.moderate, *self.complex)))
+
 
 @dataclass(frozen=True, eq=False)
 class AgentService:
@@ -105,6 +110,7 @@ class AgentService:
             if not isinstance(policy, ToolPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"tools[{tool!r}] must be a ToolPolicy(...), not {type(policy).__name__}")
         object.__setattr__(self, "tools", MappingProxyType(dict(self.tools)))
+        object.__setattr__(self, "prices", MappingProxyType(_checked_prices(self.prices)))
 
     @property
     def lane(self) -> str:
@@ -124,6 +130,18 @@ def check_name(label: str, value: object) -> None:
     """ValueError for what can't be an agent's name or version."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise ValueError(f"service {label} {value!r}: use 1 to 64 letters, digits, '-', '_' or '.', nothing else")
+
+
+def _checked_prices(given: object) -> dict[str, Price]:
+    prices = cast(Mapping[object, object], given) if isinstance(given, Mapping) else None
+    if prices is None:
+        raise ValueError(f'prices must be like {{"model": Price(input="2.50", output="10")}}, not {given!r}')
+    for model, price in prices.items():
+        if not isinstance(model, str) or not model:
+            raise ValueError(f"prices are given by the names of models, not by {model!r}")
+        if not isinstance(price, Price):
+            raise ValueError(f'prices[{model!r}] must be a Price(input="2.50", output="10"), not {price!r}')
+    return cast(dict[str, Price], dict(prices))
 
 
 def _older_versions(given: object, own: str) -> tuple[str, ...]:

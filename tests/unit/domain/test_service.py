@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from roadworthy.domain.price import Price
 from roadworthy.domain.service import AgentService, ModelTiers, ToolPolicy
 
 
@@ -33,6 +34,27 @@ def test_limits_and_policies_of_another_type_are_refused():
         AgentService(reply, limits=wrong)
     with pytest.raises(TypeError, match=r"tools\['find'\] must be a ToolPolicy"):
         AgentService(reply, tools={"find": wrong})
+
+
+@pytest.mark.parametrize(
+    ("prices", "words"),
+    [
+        ({"m": "2.50"}, r"prices\['m'\] must be a Price"),
+        ({"m": {"input": "1"}}, r"prices\['m'\] must be a Price"),
+        ({7: Price("1", "1")}, "by the names of models"),
+        (Price("1", "1"), "prices must be like"),
+    ],
+)
+def test_prices_of_another_type_are_refused(prices: Any, words: str):
+    with pytest.raises(ValueError, match=words):
+        AgentService(reply, prices=prices)
+
+
+@pytest.mark.parametrize("amount", ["-1", "a lot", "nan", "1000001", None, True, [1]])
+def test_a_price_is_an_amount_that_somebody_may_have_to_pay(amount: Any):
+    with pytest.raises(ValueError, match="price output"):
+        Price("1", amount)
+    assert Price("0", "1000000", cache_read="0.0000001")
 
 
 def test_a_tool_that_was_not_declared_happens_at_most_once():

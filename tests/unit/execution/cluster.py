@@ -22,13 +22,19 @@ from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
 from roadworthy.core.execution.heartbeat import RunBeside, in_a_thread
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
+from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.domain.event import Event, rebuilt_events
 from roadworthy.domain.ids import new_id
+from roadworthy.domain.price import Price
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import LIFE_ENDS, NewTask, OnBusy, Task, TaskStatus
 from roadworthy.frameworks import runner_for
 from roadworthy.ports.task_store import Submitted
+
+FREE_MODELS = dict.fromkeys(("m", "first", "second", "last", "gpt"), Price.free())
+"""Of the plain functions that these tests run."""
 
 
 class WallClock:
@@ -69,7 +75,8 @@ class Cluster:
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
-        return Worker(ports, served, WorkerSettings(**{"lease_seconds": 5, "drain_seconds": 5} | settings))
+        gateway = ModelGateway(price_book=PriceBook(FREE_MODELS))
+        return Worker(ports, served, WorkerSettings(**{"lease_seconds": 5, "drain_seconds": 5} | settings), gateway)
 
     @asynccontextmanager
     async def working(self, *services: AgentService, **settings: Any) -> AsyncGenerator[Worker]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from roadworthy.core.attempt import Attempt
 from roadworthy.core.model_gateway.gateway import ModelGateway
@@ -14,6 +14,7 @@ from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply, call
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
+from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.task import Task, Turn
 
 
@@ -71,14 +72,6 @@ class Finished:
     output: bytes
     """JSON."""
     turn: Turn
-
-
-class NamedModel(NamedTuple):
-    """A model as the price list looks it up."""
-
-    name: str
-    provider: str | None = None
-    url: str | None = None
 
 
 class Runner(Protocol):
