@@ -102,9 +102,20 @@ class BudgetLimits:
                 return self.global_month
 
 
-USED_UP_SHARE = 20
-"""A budget that refused a call is used up once less than one part in so many is left of it, and nothing is under way:
-a single call too dear for what is left does not close the budget to cheaper ones."""
+USED_UP_SHARE = 10
+"""A budget that refused a call takes no new task once no more than one part in so many is left of it: one call that is
+too dear for what is left closes it to cheaper ones only near its end."""
+
+
+def is_used_up(
+    limit: MicroDollars, given: MicroDollars, spent: MicroDollars, refused_limit: MicroDollars | None
+) -> bool:
+    """Whether a budget takes no new task: all is spent, or a call was refused, with this limit or a higher one, little
+    is left, and nothing is under way that could come back."""
+    if spent >= limit:
+        return True
+    refused = refused_limit is not None and refused_limit >= limit
+    return refused and given <= spent and (limit - spent) * USED_UP_SHARE <= limit
 
 
 def budgets_of(principal: Principal) -> tuple[Budget, Budget, Budget]:

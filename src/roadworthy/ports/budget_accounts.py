@@ -29,7 +29,7 @@ class Standing:
     uncertain: MicroDollars
     """The part of `spent` that nobody knows for certain."""
     used_up: bool
-    """A call was refused for want of money, with this limit, or nothing is left."""
+    """It takes no new task (`domain.budget.is_used_up`)."""
     seconds_left: float
 
     @property
@@ -72,15 +72,18 @@ class Charge:
 
 class BudgetAccounts(Protocol):
     async def standings(self, limits: BudgetLimits, most: int = 100) -> list[Standing]:
-        """The budgets that are used most (spent and reserved over limit), fullest first."""
+        """The budgets out of which anything was given in their present window, fullest (spent and reserved over limit)
+        first."""
         ...
 
     async def used_up(self, limits: BudgetLimits) -> list[Standing]:
-        """Those that take no new task until their window ends or their limit is raised."""
+        """Those that take no new task until their window ends or their limit is raised; cheap enough to be asked every
+        second. After a limit was lowered, a budget is among them once somebody wanted money of it."""
         ...
 
     async def new_alerts(self, limits: BudgetLimits) -> list[Alert]:
-        """Record the alerts that are due, once each for a budget, window and percentage; answers the new ones."""
+        """Record the alerts that are due, once each for a budget, window and percentage; answers the new ones. What
+        is used up has reached 100 %, whatever is left of it."""
         ...
 
     async def alerts(self, most: int = 100) -> list[Alert]:
@@ -89,7 +92,12 @@ class BudgetAccounts(Protocol):
 
     async def settle_lost(self) -> int:
         """Make charges uncertain whose task is no longer run by the attempt that made them, a minute after they were
-        made, and close the slices of holders that are gone; returns how many charges and slices that were."""
+        made or once their holder is gone; then close the slices of holders that are gone, and those of days that are
+        over. Returns how many charges and slices that were: 500 of each at most.
+
+        A holder is gone when it runs no task and its lease was ended; that of a worker which holds money, runs nothing
+        and is overdue for a minute is ended here.
+        """
         ...
 
     async def charges(
@@ -114,5 +122,7 @@ class BudgetAccounts(Protocol):
         self, principal: Principal, by: Literal["day", "agent", "model"], days: int
     ) -> list[dict[str, Any]]:
         """`{day | agent | model, cost, uncertain, input_tokens, output_tokens, cache_read_tokens, calls}` of the
-        principal's own charges in the last `days` days."""
+        principal's own charges, today and the days before in UTC, `days` in all; days newest first, agents and models
+        by cost. `cost` includes what is `uncertain`; calls that have no end yet, and those that nobody is charged for,
+        are not counted."""
         ...
