@@ -191,6 +191,11 @@ class EmbeddingFailed(RoadworthyError):
 
     code = "embedding_failed"
 
+    def __init__(self, message: str | None = None, *, of_a_text: bool = False) -> None:
+        super().__init__(message)
+        self.of_a_text = of_a_text
+        """It is one of the texts that can't be embedded: the others can, without it."""
+
 
 class TaskInterruption(RoadworthyError):
     """Ends this attempt on purpose; what becomes of the task is decided by its kind."""

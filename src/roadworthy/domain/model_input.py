@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ class ModelInput:
     """Everything else that the reply depends on: earlier messages, instructions, tools, settings. Equal bytes, equal
     surroundings; made only when a cache asks."""
     streams: bool = True
+    answer_tools: Collection[str] = ()
+    """Tools by which the model gives its answer in a structure: asking for one of them does nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TypeVar
 from roadworthy.adapters.memory.faults import Faults, NoFaults
 from roadworthy.domain.event import EventRecord
 from roadworthy.domain.ids import TaskId
+from roadworthy.ports.cache import Stamp
 from roadworthy.ports.clock import Clock
 
 T = TypeVar("T")
@@ -38,8 +40,15 @@ class WaitingWorker(Inbox):
     lanes: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class KeptValue:
+    value: bytes
+    stamp: Stamp
+    until: float
+
+
 class MemoryBroker:
-    """One broker; every adapter made over it sees the same tickets, records and signals."""
+    """One broker; every adapter made over it sees the same tickets, records, signals and cached values."""
 
     def __init__(self, clock: Clock, faults: Faults | None = None) -> None:
         self.faults: Faults = faults or NoFaults()
@@ -49,6 +58,9 @@ class MemoryBroker:
         # Dicts for their order, which is the same in every run; that of a set of objects is not.
         self.subscribers: dict[TaskId, dict[RecordInbox, None]] = defaultdict(dict)
         self.listeners: dict[SignalInbox, None] = {}
+        self.values: dict[bytes, KeptValue] = {}
+        self.marks: dict[str, bytes] = {}
+        self._drops = itertools.count(1)
         self._clock = clock
 
     async def run(self, operation: str, apply: Callable[[], T]) -> T:
@@ -57,10 +69,19 @@ class MemoryBroker:
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
 
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
     def flush(self) -> None:
         """Lose everything, as FLUSHALL does; those who wait or subscribe stay connected."""
         self.tickets.clear()
         self.records.clear()
+        self.values.clear()
+        self.marks.clear()
+
+    def renew(self, mark: str) -> None:
+        """Give the mark a value that it never had."""
+        self.marks[mark] = next(self._drops).to_bytes(8)
 
     async def wait_for(self, inbox: Inbox, seconds: float) -> bool:
         """Whether something arrived within `seconds`, by the broker's clock."""

@@ -13,7 +13,7 @@ from roadworthy.ports.clock import Clock
 T = TypeVar("T")
 Applied = Literal["never", "lost", "late"]
 
-_BROKER = ("work_queue.", "event_log.", "cancel_signals.")
+_BROKER = ("work_queue.", "event_log.", "cancel_signals.", "cache.")
 
 
 class Faults(Protocol):

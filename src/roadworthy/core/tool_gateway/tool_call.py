@@ -111,6 +111,8 @@ class ToolCalls:
         if policy.effect != "read" or not call.asked_by_model:
             # For the person who decides whether this may happen once more.
             shown["arguments"] = orjson.loads(call.arguments)
+        if policy.effect != "read":
+            attempt.has_written = True
         once = policy.effect == "once"
         attempt.tools.once_under_way += once
         try:

@@ -1,0 +1,23 @@
+"""What a worker counts of its model calls: plain numbers, read by whoever asks for metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+CacheOutcome = Literal["hit", "miss", "kept", "passed_over", "unreadable", "dropped", "failed"]
+
+
+@dataclass(eq=False, slots=True)
+class GatewayCounters:
+    """One a process. Counters only rise."""
+
+    cache: Counter[tuple[str, CacheOutcome]] = field(default_factory=Counter[tuple[str, CacheOutcome]])
+    """By cache (`exact`, `semantic`, `embedding`) and outcome."""
+    model_requests: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """Calls of providers, by model and outcome."""
+    embedding_tokens: Counter[str] = field(default_factory=Counter[str])
+    """By embedder, as far as it counts them."""
+    embedding_cost: Counter[str] = field(default_factory=Counter[str])
+    """By embedder, in micro-dollars."""
