@@ -96,6 +96,9 @@ def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
                 cache_read_tokens=tokens.get("cache_read_tokens", 0),
                 model_calls=1,
                 steps=1,
+                cache_write_tokens=tokens.get("cache_write_tokens", 0),
+                cached_calls=1 if detail.get("cache") else 0,
+                saved=detail.get("saved", 0),
             )
         case EntryKind.TOOL:
             return replace(usage, tool_calls=usage.tool_calls + 1)

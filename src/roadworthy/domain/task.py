@@ -78,6 +78,19 @@ class Usage:
     model_calls: int = 0
     tool_calls: int = 0
     steps: int = 0
+    cache_write_tokens: int = 0
+    cached_calls: int = 0
+    """Of the model calls, those that one of our caches answered."""
+    saved: MicroDollars = 0
+    """What providers' prompt caches made cheaper; below zero where they were written to and hardly read."""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, int]) -> Usage:
+        """From what was kept of it, also by another release, which may count more kinds or fewer."""
+        try:
+            return cls(**kept)
+        except TypeError:
+            return cls(**{name: kept[name] for name in cls.__slots__ if name in kept})
 
     @property
     def calls(self) -> int:
@@ -93,6 +106,9 @@ class Usage:
             self.model_calls + other.model_calls,
             self.tool_calls + other.tool_calls,
             self.steps + other.steps,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.cached_calls + other.cached_calls,
+            self.saved + other.saved,
         )
 
 

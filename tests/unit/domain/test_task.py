@@ -3,7 +3,16 @@ import itertools
 import pytest
 
 from roadworthy.domain.errors import IllegalTransition
-from roadworthy.domain.task import LIFE_ENDS, OCCUPYING, OPEN, TRANSITIONS, TaskStatus, check_transition, lane_of
+from roadworthy.domain.task import (
+    LIFE_ENDS,
+    OCCUPYING,
+    OPEN,
+    TRANSITIONS,
+    TaskStatus,
+    Usage,
+    check_transition,
+    lane_of,
+)
 
 STATES = """
     blocked   -> queued cancelled expired dead
@@ -56,3 +65,14 @@ def test_only_a_dead_task_starts_a_second_life():
 
 def test_a_lane_is_one_version_of_one_agent():
     assert lane_of("support", "1") == "support@1"
+
+
+def test_usage_that_another_release_kept_is_read():
+    assert Usage.of({"cost": 7, "steps": 2}) == Usage(cost=7, steps=2)
+    assert Usage.of({"cost": 7, "counted_next_year": 3}) == Usage(cost=7)
+
+
+def test_usage_adds_up_whatever_it_counts():
+    each = Usage(*range(1, len(Usage.__slots__) + 1))
+    assert each + each == Usage(*(2 * count for count in range(1, len(Usage.__slots__) + 1)))
+    assert Usage() + each == each

@@ -59,7 +59,7 @@ def task(row: Row) -> Task:
         reason=row[11],
         output=row[12],
         error=row[13],
-        usage=Usage(**orjson.loads(row[14])) if row[14] else _NOTHING_USED,
+        usage=Usage.of(orjson.loads(row[14])) if row[14] else _NOTHING_USED,
         attempt=row[15],
         failures=row[16],
         journal_length=row[17],

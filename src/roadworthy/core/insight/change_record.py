@@ -34,13 +34,16 @@ def result_of(task: Task) -> dict[str, Any]:
 
 
 def usage_shown(usage: Usage) -> dict[str, Any]:
-    """Usage as clients see it; `cost_usd` is an exact decimal in a string."""
+    """Usage as clients see it; `cost_usd` and `saved_usd` are exact decimals in strings."""
     return {
         "cost_usd": dollars(usage.cost),
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "saved_usd": dollars(usage.saved),
         "model_calls": usage.model_calls,
+        "cached_calls": usage.cached_calls,
         "tool_calls": usage.tool_calls,
         "steps": usage.steps,
     }

@@ -17,9 +17,9 @@ _Steps = dict[tuple[int, str, int], dict[str, Any]]
 
 
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
-    """`[{generation, step, model, at, seconds, usage, cost_usd, text, tool_calls: [{call_id, tool, arguments, effect,
-    outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a step without `model`.
-    Steps of an agent that a tool ran say `within` which call: `t3:call_abc/a1`.
+    """`[{generation, step, model, at, seconds, usage, cost_usd, saved_usd, text, tool_calls: [{call_id, tool,
+    arguments, effect, outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a
+    step without `model`. Steps of an agent that a tool ran say `within` which call: `t3:call_abc/a1`.
     """
     steps: _Steps = {}
     for entry in entries:
@@ -49,6 +49,7 @@ def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
         "seconds": detail.get("seconds"),
         "usage": detail.get("usage", {}),
         "cost_usd": dollars(detail.get("cost", 0)),
+        "saved_usd": dollars(detail.get("saved", 0)),
         "text": text or None,
         "tool_calls": [dict(call) for call in detail.get("tool_calls", ())],
     }

@@ -31,6 +31,7 @@ class ModelCall:
         self.stream: TextStream | None = None
         """What readers were shown of the answer."""
         self.cost = 0
+        self.saved = 0
 
     async def answer(self, input: ModelInput, make: Make) -> ModelReply:
         """The reply of a provider. Raises ModelCallFailed when none gave one, TaskInterruption when the attempt ends."""
@@ -41,7 +42,9 @@ class ModelCall:
         prices = self._gateway.price_book.of(attempt.service)
         stream = self._open_stream()
         reply = await self._made(call, stream, make)
-        self.cost += prices.cost(reply.model, reply.usage, reply.provider, reply.url, asked=call.model)
+        billed = (reply.model, reply.usage, reply.provider, reply.url)
+        self.cost += prices.cost(*billed, asked=call.model)
+        self.saved += prices.saved(*billed, asked=call.model)
         if reply.text and not stream.pieces:
             stream(EventKind.TEXT, reply.text)
         return reply
@@ -84,6 +87,8 @@ class ModelCall:
             "cost": self.cost,
             "seconds": round(time.monotonic() - self._began, 3),
         }
+        if self.saved:
+            shown["saved"] = self.saved
         if stream.live:
             shown["text_at"] = stream.place[:3]
         return shown

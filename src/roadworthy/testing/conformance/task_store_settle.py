@@ -30,7 +30,18 @@ from roadworthy.testing.conformance.scenario import (
 from roadworthy.testing.conformance.stores import Stores
 
 ENDS = [TaskStatus.SUCCEEDED, TaskStatus.PARTIAL, TaskStatus.CANCELLED, TaskStatus.DEAD]
-USAGE = Usage(cost=1234, input_tokens=10, output_tokens=20, cache_read_tokens=5, model_calls=2, tool_calls=1, steps=2)
+USAGE = Usage(
+    cost=1234,
+    input_tokens=10,
+    output_tokens=20,
+    cache_read_tokens=5,
+    model_calls=2,
+    tool_calls=1,
+    steps=2,
+    cache_write_tokens=4,
+    cached_calls=1,
+    saved=-7,
+)
 
 
 class SettleContract:
