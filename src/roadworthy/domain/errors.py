@@ -268,11 +268,14 @@ class AttemptFailed(RoadworthyError):
         *,
         retry_after: float | None = None,
         tool: str | None = None,
+        is_unbilled: bool = False,
     ) -> None:
         super().__init__(message)
         if failure is not None:
             self.failure = failure
         self.code = self.failure.value
+        self.is_unbilled = is_unbilled
+        """Of a model call: the provider certainly takes nothing for it."""
         self.retry_after = retry_after
         """Seconds that the provider asked us to wait, where it did."""
         self.tool = tool

@@ -49,6 +49,18 @@ class FailureClass(StrEnum):
         return self.treatment.advice.endswith(_MEND)
 
 
+class Remedy(StrEnum):
+    """What may help at once, within the model call that failed so."""
+
+    AGAIN = "again"
+    """The same model once more, another one, at last a shorter prompt."""
+    ANOTHER = "another"
+    """Another model; the same one would only do it again."""
+    SHORTER = "shorter"
+    """A model with a larger context, or a shorter prompt."""
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Treatment:
     """How a class of failure is treated."""
@@ -59,6 +71,9 @@ class Treatment:
     """What happened, in words."""
     advice: str
     """What to do once it has ended a task."""
+    remedy: Remedy = Remedy.NOTHING
+    blames_model: bool = False
+    """It says something of the model or its provider, and not of this request: circuit breakers count it."""
 
 
 # With the default MAX_RETRIES of 3 a task outlives half a minute of trouble, without a person noticing a short one.
@@ -68,31 +83,44 @@ AT_ONCE = (0.0,)
 NEVER = ()
 
 _F = FailureClass
+_R = Remedy
 _MEND = "give the mended code a new version, and resume the task there"
 
 TREATMENTS: Mapping[FailureClass, Treatment] = {
     _F.PROVIDER_OVERLOADED: Treatment(
-        PATIENT, "the provider is overloaded", "look at the provider's status page, and resume the task once it is well"
+        PATIENT,
+        "the provider is overloaded",
+        "look at the provider's status page, and resume the task once it is well",
+        remedy=_R.AGAIN,
+        blames_model=True,
     ),
     _F.PROVIDER_RATE_LIMITED: Treatment(
         PATIENT,
         "the provider's rate limit is reached",
         "have the limit of your account raised, or let fewer tasks run at once (ROADWORTHY_WORKER_CONCURRENCY)",
+        remedy=_R.AGAIN,
+        blames_model=True,
     ),
     _F.PROVIDER_FAILED: Treatment(
         PROMPT,
         "the provider failed",
         "look at the provider's status page, and resume the task once it is well",
+        remedy=_R.AGAIN,
+        blames_model=True,
     ),
     _F.CONNECTION_BROKEN: Treatment(
         PROMPT,
         "the connection to the provider broke, or its answer arrived damaged",
         "see that the worker reaches the provider (network, proxy, base URL), and resume the task",
+        remedy=_R.AGAIN,
+        blames_model=True,
     ),
     _F.MODEL_TIMED_OUT: Treatment(
         PROMPT,
         "the model did not finish in time",
         "raise limits.step_seconds of the service if its answers take that long, and resume the task",
+        remedy=_R.ANOTHER,
+        blames_model=True,
     ),
     _F.TOOL_TIMED_OUT: Treatment(
         PROMPT, "the tool did not come back in time", "look why it hangs, or raise `seconds` of its ToolPolicy"
@@ -113,24 +141,44 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         PROMPT, "Roadworthy failed at this task", "report it with the worker's log, and resume the task"
     ),
     _F.QUOTA_USED_UP: Treatment(
-        NEVER, "the account's quota or credit is used up", "add credit at the provider, and resume the task"
+        NEVER,
+        "the account's quota or credit is used up",
+        "add credit at the provider, and resume the task",
+        remedy=_R.ANOTHER,
+        blames_model=True,
     ),
     _F.AUTHENTICATION_FAILED: Treatment(
-        NEVER, "the provider did not accept the key", "set a valid key for the workers, and resume the task"
+        NEVER,
+        "the provider did not accept the key",
+        "set a valid key for the workers, and resume the task",
+        remedy=_R.ANOTHER,
+        blames_model=True,
     ),
     _F.PERMISSION_DENIED: Treatment(
-        NEVER, "the key may not do that", "allow the key to use this model, and resume the task"
+        NEVER,
+        "the key may not do that",
+        "allow the key to use this model, and resume the task",
+        remedy=_R.ANOTHER,
+        blames_model=True,
     ),
     _F.INVALID_MODEL_REQUEST: Treatment(
-        NEVER, "the provider refused the request as invalid", f"mend what the agent sends; {_MEND}"
+        NEVER,
+        "the provider refused the request as invalid",
+        f"mend what the agent sends; {_MEND}",
+        remedy=_R.ANOTHER,
     ),
     _F.UNKNOWN_MODEL: Treatment(
-        NEVER, "the provider knows no such model", f"correct the model's name or the provider's URL; {_MEND}"
+        NEVER,
+        "the provider knows no such model",
+        f"correct the model's name or the provider's URL; {_MEND}",
+        remedy=_R.ANOTHER,
+        blames_model=True,
     ),
     _F.CONTEXT_TOO_LONG: Treatment(
         NEVER,
         "the conversation is too long for the model",
         "begin a new session, let tools return less, or use a model with a larger context",
+        remedy=_R.SHORTER,
     ),
     _F.CONTENT_REFUSED: Treatment(
         NEVER, "the provider's content filter refused it", "resume the task with another input, or discard it"
@@ -141,7 +189,10 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "allow the agent more output retries, or use a stronger model",
     ),
     _F.MODEL_CALL_FAILED: Treatment(
-        NEVER, "the model call failed", "look into the worker's log, mend the cause, and resume the task"
+        NEVER,
+        "the model call failed",
+        "look into the worker's log, mend the cause, and resume the task",
+        remedy=_R.ANOTHER,
     ),
     _F.TOOL_CALL_FAILED: Treatment(NEVER, "the tool failed", f"mend the tool; {_MEND}"),
     _F.AGENT_FAILED: Treatment(NEVER, "the agent failed", f"mend the agent; {_MEND}"),
@@ -172,3 +223,34 @@ def retry_pause(failure: FailureClass, failures: int, retry_after: float | None,
     if retry_after is None:
         return pause + spread
     return (retry_after if not failures else max(pause, retry_after)) + spread
+
+
+AGAIN_AT_ONCE_SECONDS = 1.0
+"""A longer wait for a model is not worth it while there is another one."""
+LONGEST_WAIT_SECONDS = 5.0
+"""A longer one is left to the task's next try, which holds no worker while it waits."""
+_BLIPS = {_F.PROVIDER_FAILED, _F.CONNECTION_BROKEN}
+"""Often gone a moment later, unlike a provider that has too much to do."""
+_PAUSES_WITHIN_A_CALL = (0.25, 1.0)
+
+
+def pause_within_call(
+    failure: FailureClass, failures: int, retry_after: float | None, others: bool, chance: float
+) -> float | None:
+    """Seconds until the same model is asked once more, within the same call, after it failed for the `failures`-th
+    time; None where that is not worth it. `others` says that another model could be asked instead.
+    """
+    if failure.treatment.remedy is not Remedy.AGAIN:
+        return None
+    if others:
+        is_worth_it = failures == 1 and (
+            failure in _BLIPS if retry_after is None else retry_after <= AGAIN_AT_ONCE_SECONDS
+        )
+        longest = AGAIN_AT_ONCE_SECONDS
+    else:
+        is_worth_it = failures <= len(_PAUSES_WITHIN_A_CALL)
+        longest = LONGEST_WAIT_SECONDS
+    if not is_worth_it or (retry_after or 0) > longest:
+        return None
+    pause = max(_PAUSES_WITHIN_A_CALL[failures - 1], retry_after or 0)
+    return pause * (1 + chance / 2)

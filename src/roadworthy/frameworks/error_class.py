@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -105,13 +106,29 @@ _BROKEN = {
     ("requests", "ChunkedEncodingError"),
     ("urllib3", "HTTPError"),
 }
+_NOT_CONNECTED = {
+    ("aiohttp", "ClientConnectorError"),
+    ("aiohttp", "ConnectionTimeoutError"),
+    ("httpx", "ConnectError"),
+    ("httpx", "ConnectTimeout"),
+    ("httpx2", "ConnectError"),
+    ("httpx2", "ConnectTimeout"),
+    ("httpcore", "ConnectError"),
+    ("httpcore", "ConnectTimeout"),
+    ("httpcore2", "ConnectError"),
+    ("httpcore2", "ConnectTimeout"),
+    ("requests", "ConnectTimeout"),
+    ("urllib3", "NewConnectionError"),
+}
+_PERHAPS_AT_WORK = {408, 499, 504, 522, 524}
+"""Statuses of a gateway that did not wait any longer for a model that may have answered."""
 _REPORTED_IN_STREAM = {("openai", "APIError"), ("anthropic", "APIError")}
 _DAMAGED = (JSONDecodeError, UnicodeDecodeError)
 
 
 def class_of(error: BaseException) -> FailureClass | None:
     """The class of an error that came from outside; None for one that says nothing of a provider or a connection."""
-    names = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
+    names = _names(error)
     status = _status(error)
     if status is not None:
         return _by_answer(status, error)
@@ -134,7 +151,23 @@ def model_failure(error: Exception, model: str) -> ModelCallFailed | None:
 
 def failed_model_call(error: Exception, model: str, failure: FailureClass) -> ModelCallFailed:
     message = f"the call of the model {model!r} failed: {failure.treatment.what} ({said(error)})"
-    return ModelCallFailed(message, failure, retry_after=retry_after(error))
+    return ModelCallFailed(message, failure, retry_after=retry_after(error), is_unbilled=is_unbilled(error))
+
+
+def is_unbilled(error: BaseException) -> bool:
+    """Whether a provider certainly takes nothing for a call that ended so: it refused it before it began to answer, or
+    never heard of it. A time limit, a lost connection and an error inside an answer leave that open."""
+    if getattr(error, "in_stream", False):
+        return False
+    if (status := _status(error)) is not None:
+        return status not in _PERHAPS_AT_WORK
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError | socket.gaierror) or _names(cause) & _NOT_CONNECTED:
+            return True
+        # Not its context: that may be another call, which failed before.
+        cause = cause.__cause__
+    return False
 
 
 def tool_failure(error: Exception, tool: str) -> ToolCallFailed | None:
@@ -189,6 +222,11 @@ def retry_after(error: BaseException) -> float | None:
         return max((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp(), 0)
     seconds = getattr(error, "retry_after", None)
     return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _names(error: BaseException) -> set[tuple[str, str]]:
+    """Of its class and those that it inherits from, each with its package."""
+    return {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
 
 
 def _by_answer(status: int, error: BaseException) -> FailureClass | None:

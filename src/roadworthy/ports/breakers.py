@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+FORGOTTEN_SECONDS = 3600
+"""After that a failure says nothing any more. No breaker stays open for longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
@@ -35,5 +38,7 @@ class Breakers(Protocol):
         ...
 
     async def states(self) -> dict[str, BreakerState]:
-        """Of all targets that have failed lately and not succeeded since."""
+        """Of all targets that have failed within the last `FORGOTTEN_SECONDS` and not succeeded since."""
         ...
+
+    async def close(self) -> None: ...

@@ -47,6 +47,17 @@ class KeptValue:
     until: float
 
 
+@dataclass(slots=True)
+class FailingTarget:
+    """Of a circuit breaker; times are those of the broker's clock."""
+
+    failures: int = 0
+    touched: float = 0.0
+    half_open_at: float | None = None
+    """None while it is closed."""
+    probed_until: float = 0.0
+
+
 class MemoryBroker:
     """One broker; every adapter made over it sees the same tickets, records, signals and cached values."""
 
@@ -58,6 +69,7 @@ class MemoryBroker:
         # Dicts for their order, which is the same in every run; that of a set of objects is not.
         self.subscribers: dict[TaskId, dict[RecordInbox, None]] = defaultdict(dict)
         self.listeners: dict[SignalInbox, None] = {}
+        self.failing: dict[str, FailingTarget] = {}
         self.values: dict[bytes, KeptValue] = {}
         self.marks: dict[str, bytes] = {}
         self._drops = itertools.count(1)
@@ -72,10 +84,14 @@ class MemoryBroker:
     def monotonic(self) -> float:
         return self._clock.monotonic()
 
+    def now(self) -> float:
+        return self._clock.monotonic()
+
     def flush(self) -> None:
         """Lose everything, as FLUSHALL does; those who wait or subscribe stay connected."""
         self.tickets.clear()
         self.records.clear()
+        self.failing.clear()
         self.values.clear()
         self.marks.clear()
 

@@ -13,7 +13,7 @@ from roadworthy.ports.clock import Clock
 T = TypeVar("T")
 Applied = Literal["never", "lost", "late"]
 
-_BROKER = ("work_queue.", "event_log.", "cancel_signals.", "cache.")
+_BROKER = ("work_queue.", "event_log.", "cancel_signals.", "cache.", "breakers.")
 
 
 class Faults(Protocol):
