@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from roadworthy.domain.errors import RoadworthyError
+from roadworthy.edges.cli.budget_commands import budget
 from roadworthy.edges.cli.dead_commands import dead
 from roadworthy.edges.cli.queue_commands import queue
 
@@ -114,6 +115,7 @@ def chat(
 
 cli.add_typer(dead)
 cli.add_typer(queue)
+cli.add_typer(budget)
 
 
 @cli.command("simulate-provider")

@@ -54,11 +54,11 @@ class Budget:
 
 def used_up(budget: Budget, limit: MicroDollars, seconds_left: float) -> str:
     """What those are told who may not spend: which budget it is, its limit, and when it opens again."""
-    opens = f"it opens again in {_duration(seconds_left)}, with the next {budget.window} in UTC"
+    opens = f"it opens again in {duration_in_words(seconds_left)}, with the next {budget.window} in UTC"
     return f"{budget}, ${dollars(limit)}, is used up; {opens}"
 
 
-def _duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """In its two largest units: `3 h 12 min`."""
     for unit, length, smaller, part in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if seconds >= length:

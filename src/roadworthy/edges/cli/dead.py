@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,28 +11,31 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from roadworthy.edges.cli.chat_client import Refused, ServerDown
+from roadworthy.edges.cli import operator_command
+from roadworthy.edges.cli.chat_client import Refused
 from roadworthy.edges.cli.dead_screen import (
     batch_lines,
     done_lines,
     effect_lines,
     letter_lines,
     list_lines,
-    printable,
     summary_line,
 )
-from roadworthy.edges.cli.operator_client import OperatorClient, is_address
+from roadworthy.edges.cli.operator_client import OperatorClient
+from roadworthy.edges.cli.operator_command import (
+    DONE,
+    FAILED,
+    UsageWrong,
+    print_answer,
+    print_json,
+    print_lines,
+    printable,
+    tell_refusal,
+)
 
-DONE, FAILED, UNDECIDED = 0, 1, 2
 PATH = "/v1/operator/dead"
 _BATCH = 50
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class UsageWrong(Exception):
-    """The command was not given what it needs; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +115,7 @@ class Ordered:
 
 def run(url: str, command: Callable[[OperatorClient], Awaitable[int]], as_json: bool) -> int:
     """Carry the command out against the server; its exit code."""
-
-    async def connected() -> int:
-        async with OperatorClient.to(url) as client:
-            return await command(client)
-
-    try:
-        if not is_address(url):
-            raise UsageWrong(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8080")
-        return asyncio.run(connected())
-    except UsageWrong as error:
-        print(printable(str(error)), file=sys.stderr)
-        return UNDECIDED
-    except ServerDown as error:
-        print(f"Nothing answers at {url} ({error}). Is the server running?", file=sys.stderr)
-        return FAILED
-    except Refused as error:
-        if as_json:
-            _print_json(error.problem or {"code": error.code, "detail": str(error), "status": error.status})
-        else:
-            _tell_refusal(error)
-        return FAILED
+    return operator_command.run(url, command, as_json, _tell_refusal)
 
 
 async def show_list(
@@ -141,12 +123,12 @@ async def show_list(
 ) -> int:
     query = {**chosen.filter(), "limit": str(limit)} | ({"cursor": cursor} if cursor else {})
     page = await client.get(PATH, query)
-    _print(page, as_json, lambda page: list_lines(page, url))
+    print_answer(page, as_json, lambda page: list_lines(page, url))
     return DONE
 
 
 async def show_one(client: OperatorClient, task_id: str, as_json: bool, url: str | None = None) -> int:
-    _print(await client.get(f"{PATH}/{_id(task_id)}"), as_json, lambda letter: letter_lines(letter, url))
+    print_answer(await client.get(f"{PATH}/{_id(task_id)}"), as_json, lambda letter: letter_lines(letter, url))
     return DONE
 
 
@@ -187,9 +169,9 @@ async def _each(client: OperatorClient, ids: Sequence[str], act: str, body: dict
                 _tell_refusal(error)
         else:
             if not as_json:
-                _print_lines(done_lines(answers[-1]))
+                print_lines(done_lines(answers[-1]))
     if as_json:
-        _print_json({"tasks": answers})
+        print_json({"tasks": answers})
     return FAILED if refused else DONE
 
 
@@ -203,12 +185,12 @@ async def _in_batches(client: OperatorClient, act: str, body: dict[str, Any], as
         batch = await client.post(f"{PATH}/{act}", body | {"cursor": batch["next_cursor"]})
         tasks += batch["tasks"]
         if not as_json:
-            _print_lines(batch_lines(batch))
+            print_lines(batch_lines(batch))
             print(f"{len(tasks)} of {max(total, len(tasks))}", file=sys.stderr)
         if batch["interrupted"] or batch["next_cursor"] is None:
             break
     if as_json:
-        _print_json({"tasks": tasks, "interrupted": batch["interrupted"], "dry_run": body["dry_run"]})
+        print_json({"tasks": tasks, "interrupted": batch["interrupted"], "dry_run": body["dry_run"]})
     else:
         print(summary_line(tasks, batch["interrupted"]))
     done = not batch["interrupted"] and all("problem" not in task for task in tasks)
@@ -216,26 +198,9 @@ async def _in_batches(client: OperatorClient, act: str, body: dict[str, Any], as
 
 
 def _tell_refusal(error: Refused) -> None:
-    print(printable(f"{error} ({error.code})"), file=sys.stderr)
+    tell_refusal(error)
     for line in effect_lines(error.problem.get("effects", ())):
         print(printable(line), file=sys.stderr)
-
-
-def _print(answer: dict[str, Any], as_json: bool, lines_of: Callable[[dict[str, Any]], Sequence[str]]) -> None:
-    if as_json:
-        _print_json(answer)
-    else:
-        _print_lines(lines_of(answer))
-
-
-def _print_json(answer: object) -> None:
-    print(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode())
-
-
-def _print_lines(lines: Sequence[str]) -> None:
-    for line in lines:
-        print(printable(line))
-    sys.stdout.flush()
 
 
 def _id(text: str) -> str:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from roadworthy.domain.failure_class import FailureClass
-from roadworthy.edges.cli.chat_screen import STEERING
+from roadworthy.edges.cli.table import ago, columns
 
 _MOST_OF_A_LINE = 300
 _MOST_MESSAGES = 10
-
-
-def printable(text: str) -> str:
-    """Without what would steer the terminal: others wrote parts of every line."""
-    return text.translate(STEERING)
 
 
 def list_lines(page: Mapping[str, Any], url: str | None = None) -> list[str]:
@@ -32,7 +26,7 @@ def list_lines(page: Mapping[str, Any], url: str | None = None) -> list[str]:
         ]
     if page["tasks"]:
         rows = [("ID", "DIED", "LANE", "USER", "STEP", "ERROR"), *map(_row, page["tasks"])]
-        lines += ["", *_columns(rows), "", f"all about one: roadworthy dead show ID{_at(url)}"]
+        lines += ["", *columns(rows), "", f"all about one: roadworthy dead show ID{_at(url)}"]
     if page["next_cursor"] is not None:
         lines += ["", f"more: --cursor {page['next_cursor']}"]
     return lines
@@ -45,7 +39,7 @@ def letter_lines(letter: Mapping[str, Any], url: str | None = None) -> list[str]
     lines = [
         f"task {letter['id']} of {who} on {lane}: {letter['status']}",
         f"session {letter['session_id']}, attempt {letter['attempt']}, generation {letter['generation']}, "
-        f"died {_ago(letter['died_at'])} ({letter['died_at']})",
+        f"died {ago(letter['died_at'])} ({letter['died_at']})",
     ]
     if letter["reason"]:
         lines += ["", f"why: {letter['reason']}"]
@@ -125,17 +119,12 @@ def _row(task: Mapping[str, Any]) -> tuple[str, ...]:
     error: Mapping[str, Any] = task["error"] or {}
     return (
         task["id"],
-        _ago(task["died_at"]),
+        ago(task["died_at"]),
         f"{task['agent']}@{task['version']}",
         f"{task['tenant']}/{task['user']}",
         str(error.get("step", "")),
         _cut(f"{error.get('code', '')}: {error.get('message', task['reason'] or '')}", 100),
     )
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -198,16 +187,6 @@ def _compact(value: object) -> str:
 def _cut(text: str, most: int = _MOST_OF_A_LINE) -> str:
     line = " ".join(text.splitlines())
     return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def _ago(moment: str | None) -> str:
-    if moment is None:
-        return ""
-    seconds = max((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds(), 0)
-    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f}{unit} ago"
-    return f"{seconds:.0f}s ago"
 
 
 def _plural(count: int, what: str) -> str:

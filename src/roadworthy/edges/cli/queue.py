@@ -14,6 +14,7 @@ from roadworthy.core.insight.upkeep_watch import START_IT
 from roadworthy.domain.lane import nobody_serves, way_out
 from roadworthy.edges.cli.chat_client import Refused, ServerDown
 from roadworthy.edges.cli.operator_client import OperatorClient, is_address
+from roadworthy.edges.cli.table import columns
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
 _NOT_THERE, _CANNOT_BE_MEANT = 404, 422
@@ -74,20 +75,9 @@ def queue_lines(answer: Mapping[str, Any]) -> list[str]:
     ]
     served = [lane["lane"] for lane in lanes if lane["workers"]]
     return [
-        *_columns([("LANE", "QUEUED", "PAUSED", "RUNNING", "OLDEST", "WORKERS"), *rows]),
+        *columns([("LANE", "QUEUED", "PAUSED", "RUNNING", "OLDEST", "WORKERS"), *rows], right=range(1, 6)),
         *alarms,
         *(f"{nobody_serves(lane['lane'])}; {way_out(lane['lane'], served)}" for lane in lanes if lane["stranded"]),
-    ]
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[str]:
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in cells
     ]
 
 
