@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roadworthy.domain.budget import Budget, BudgetScope, duration_in_words
+from roadworthy.domain.budget import BudgetScope, duration_in_words
 from roadworthy.domain.money import dollars, micro_dollars
 from roadworthy.edges.cli.table import ago, columns
 
@@ -32,7 +32,7 @@ def standing_lines(answer: Mapping[str, Any], url: str | None = None) -> list[st
     blocks = _blocks()
     lines = columns([head, *(_standing_row(each, blocks) for each in budgets)], right=range(2, 6))
     if closed := [each for each in budgets if each["used_up"]]:
-        lines += ["", f"used up, new tasks are refused: {', '.join(str(_budget(each)) for each in closed)}"]
+        lines += ["", f"used up, new tasks are refused: {', '.join(_name(each) for each in closed)}"]
     if any(micro_dollars(each["uncertain_usd"]) for each in budgets):
         told = (
             f"what nobody knows for certain counts as spent; see: roadworthy budget charges --state uncertain{at(url)}"
@@ -70,7 +70,7 @@ def alert_lines(answer: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             ago(each["at"]),
-            str(_budget(each)),
+            _name(each),
             f"{each['percent']} %",
             f"${each['spent_usd']}",
             f"${each['limit_usd']}",
@@ -88,7 +88,7 @@ def at(url: str | None) -> str:
 def _standing_row(standing: Mapping[str, Any], blocks: str) -> tuple[object, ...]:
     ratio: float = standing["used_ratio"]
     return (
-        str(_budget(standing)),
+        _name(standing),
         _bar(standing, blocks),
         f"{int(ratio * 100)} %",
         f"${standing['spent_usd']}",
@@ -116,7 +116,7 @@ def _blocks() -> str:
 
 
 def _uncertain(standing: Mapping[str, Any]) -> str:
-    return f"{_budget(standing)}: ${standing['uncertain_usd']} of ${standing['spent_usd']} is uncertain"
+    return f"{_name(standing)}: ${standing['uncertain_usd']} of ${standing['spent_usd']} is uncertain"
 
 
 def _charge_row(charge: Mapping[str, Any]) -> tuple[str, ...]:
@@ -135,8 +135,15 @@ def _charge_row(charge: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _budget(shown: Mapping[str, Any]) -> Budget:
-    return Budget(BudgetScope(shown["scope"]), shown["tenant"] or "", shown["user"] or "")
+def _name(budget: Mapping[str, Any]) -> str:
+    """Whose it is; users of two tenants may have the same name."""
+    match BudgetScope(budget["scope"]):
+        case BudgetScope.USER_DAY:
+            return f"day of {budget['tenant']}/{budget['user']}"
+        case BudgetScope.TENANT_MONTH:
+            return f"month of {budget['tenant']}"
+        case BudgetScope.GLOBAL_MONTH:
+            return "month of everybody"
 
 
 def _limits(limits: Mapping[str, str | None]) -> str:

@@ -14,6 +14,7 @@ from roadworthy.edges.cli.chat_screen import STEERING
 from roadworthy.edges.cli.operator_client import OperatorClient, is_address
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
+_CANNOT_BE_MEANT = 422
 
 
 class UsageWrong(Exception):
@@ -51,7 +52,7 @@ def run(
             print_json(error.problem or {"code": error.code, "detail": str(error), "status": error.status})
         else:
             tell(error)
-        return FAILED
+        return UNDECIDED if error.status == _CANNOT_BE_MEANT else FAILED
 
 
 def print_answer(answer: dict[str, Any], as_json: bool, lines_of: Callable[[dict[str, Any]], Sequence[str]]) -> None:
