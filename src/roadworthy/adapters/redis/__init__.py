@@ -12,9 +12,10 @@ TLS.
 """
 
 from roadworthy.adapters.redis.breakers import RedisBreakers
+from roadworthy.adapters.redis.cache import RedisCache
 from roadworthy.adapters.redis.cancel_signals import RedisCancelSignals
 from roadworthy.adapters.redis.event_log import RedisEventLog
 from roadworthy.adapters.redis.server import RedisServer
 from roadworthy.adapters.redis.work_queue import RedisWorkQueue
 
-__all__ = ["RedisBreakers", "RedisCancelSignals", "RedisEventLog", "RedisServer", "RedisWorkQueue"]
+__all__ = ["RedisBreakers", "RedisCache", "RedisCancelSignals", "RedisEventLog", "RedisServer", "RedisWorkQueue"]

@@ -46,7 +46,7 @@ class Client:
             sent = [connection.send(*command) for command in commands]
             return [await connection.reply(reply) for reply in sent]
 
-    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+    async def run(self, script: Script, keys: Sequence[str | bytes], arguments: Sequence[Argument]) -> Any:
         """Run a script, which the server may have forgotten (a restart, SCRIPT FLUSH, another server)."""
         connection = await self._connected()
         command = ("EVALSHA", script.digest, len(keys), *keys, *arguments)
