@@ -99,6 +99,7 @@ def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
                 cache_write_tokens=tokens.get("cache_write_tokens", 0),
                 cached_calls=1 if detail.get("cache") else 0,
                 saved=detail.get("saved", 0),
+                semantic_calls=1 if detail.get("cache") == "semantic" else 0,
             )
         case EntryKind.TOOL:
             return replace(usage, tool_calls=usage.tool_calls + 1)

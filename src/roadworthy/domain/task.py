@@ -82,7 +82,10 @@ class Usage:
     cached_calls: int = 0
     """Of the model calls, those that one of our caches answered."""
     saved: MicroDollars = 0
-    """What providers' prompt caches made cheaper; below zero where they were written to and hardly read."""
+    """What caches made cheaper: our own, and providers' prompt caches; below zero where those were written to and hardly
+    read."""
+    semantic_calls: int = 0
+    """Of the cached calls, those whose question was another one and meant the same."""
 
     @classmethod
     def of(cls, kept: Mapping[str, int]) -> Usage:
@@ -109,6 +112,7 @@ class Usage:
             self.cache_write_tokens + other.cache_write_tokens,
             self.cached_calls + other.cached_calls,
             self.saved + other.saved,
+            self.semantic_calls + other.semantic_calls,
         )
 
 

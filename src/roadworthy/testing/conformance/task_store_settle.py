@@ -41,6 +41,7 @@ USAGE = Usage(
     cache_write_tokens=4,
     cached_calls=1,
     saved=-7,
+    semantic_calls=1,
 )
 
 
