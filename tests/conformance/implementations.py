@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from roadworthy.adapters.memory.broker import MemoryBroker
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
+from roadworthy.adapters.memory.budget_ledger import MemoryBudgetLedger
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
@@ -19,6 +21,8 @@ from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.adapters.memory.worker_registry import MemoryWorkerRegistry
 from roadworthy.adapters.postgres import (
+    PostgresBudgetAccounts,
+    PostgresBudgetLedger,
     PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
@@ -71,6 +75,8 @@ def memory_stores() -> Stores:
         lanes=MemoryLanes(database),
         dead=MemoryDeadLetters(database),
         actions=MemoryOperatorActions(database),
+        ledger=MemoryBudgetLedger(database),
+        accounts=MemoryBudgetAccounts(database),
         pass_time=clock.advance,
     )
 
@@ -90,6 +96,8 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
         lanes=PostgresLanes(pool),
         dead=PostgresDeadLetters(pool),
         actions=PostgresOperatorActions(pool),
+        ledger=PostgresBudgetLedger(pool),
+        accounts=PostgresBudgetAccounts(pool),
         pass_time=asyncio.sleep,
     )
     await pool.close()

@@ -14,6 +14,8 @@ import structlog
 from roadworthy.adapters.embedded.servers import EmbeddedServers
 from roadworthy.adapters.postgres import (
     Pool,
+    PostgresBudgetAccounts,
+    PostgresBudgetLedger,
     PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
@@ -25,11 +27,14 @@ from roadworthy.adapters.postgres import (
     PostgresWorkerRegistry,
     migrate,
 )
-from roadworthy.adapters.redis import RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
+from roadworthy.adapters.redis import RedisCache, RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
 from roadworthy.app.settings import EMBEDDED, THROUGH_REDIS, Settings
 from roadworthy.core.execution.heartbeat import OpenRegistry
 from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.ports.budget_accounts import BudgetAccounts
+from roadworthy.ports.budget_ledger import BudgetLedger
+from roadworthy.ports.cache import Cache
 from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.event_log import CancelSignals, EventLog
@@ -68,9 +73,12 @@ class Stores:
     lanes: Lanes
     dead_letters: DeadLetters
     operator_actions: OperatorActions
+    ledger: BudgetLedger
+    accounts: BudgetAccounts
     queue: WorkQueue
     event_log: EventLog
     cancel_signals: CancelSignals
+    cache: Cache
 
 
 @asynccontextmanager
@@ -98,6 +106,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
     pool = Pool(where.database_url, connections)
     server = RedisServer(where.redis_url)
     event_log, signals = RedisEventLog(server), RedisCancelSignals(server)
+    cache = RedisCache(server)
     queue = await _work_queue(where, server)
 
     @asynccontextmanager
@@ -120,12 +129,15 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             lanes=PostgresLanes(pool),
             dead_letters=PostgresDeadLetters(pool),
             operator_actions=PostgresOperatorActions(pool),
+            ledger=PostgresBudgetLedger(pool),
+            accounts=PostgresBudgetAccounts(pool),
             queue=queue,
             event_log=event_log,
             cancel_signals=signals,
+            cache=cache,
         )
     finally:
-        await asyncio.gather(queue.close(), event_log.close(), signals.close())
+        await asyncio.gather(queue.close(), event_log.close(), signals.close(), cache.close())
         await pool.close()
 
 

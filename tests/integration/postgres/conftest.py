@@ -8,6 +8,8 @@ import pytest
 
 from roadworthy.adapters.postgres import (
     Pool,
+    PostgresBudgetAccounts,
+    PostgresBudgetLedger,
     PostgresDeadLetters,
     PostgresDutySchedule,
     PostgresJournal,
@@ -105,6 +107,8 @@ def stores(pool: Pool) -> Stores:
         lanes=PostgresLanes(pool),
         dead=PostgresDeadLetters(pool),
         actions=PostgresOperatorActions(pool),
+        ledger=PostgresBudgetLedger(pool),
+        accounts=PostgresBudgetAccounts(pool),
         pass_time=asyncio.sleep,
     )
 

@@ -12,7 +12,7 @@ from roadworthy.domain.errors import SettingsInvalid
 
 
 async def test_it_runs_once(empty_url: str):
-    assert await migrate(empty_url) == ["0001 before", "0002 before"]
+    assert await migrate(empty_url) == [f"{each.number:04} {each.phase}" for each in known_migrations()]
     assert await migrate(empty_url) == []
     assert await migrate(empty_url, finish=True) == []
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.database import ENDED, MemoryDatabase
 from roadworthy.adapters.memory.money_tables import BudgetRow, ChargeRow, beginning_of, day_of
 from roadworthy.domain.budget import Budget, BudgetLimits, ChargeSettlement, ChargeState, budgets_of, is_used_up
 from roadworthy.domain.errors import NotUncertain
@@ -183,13 +183,15 @@ class MemoryBudgetAccounts:
         task = self._database.tasks.get(row.new.fence.task_id)
         if task is not None and task.attempt == row.new.fence.attempt and task.status is TaskStatus.RUNNING:
             return False
-        return row.at < self._database.now() - SETTLING_SECONDS or self._is_gone(row.new.holder)
+        return row.at < self._database.now() - SETTLING_SECONDS or self._has_no_lease(row.new.holder)
 
     def _is_gone(self, holder: UUID) -> bool:
-        if self._runs_anything(holder):
-            return False
+        return self._has_no_lease(holder) and not self._runs_anything(holder)
+
+    def _has_no_lease(self, holder: UUID) -> bool:
+        """None that could be renewed."""
         worker = self._database.workers.get(holder)
-        return worker is None or worker.lease_until == float("-inf")
+        return worker is None or worker.lease_until == ENDED
 
     def _end_overdue_leases(self) -> None:
         overdue = self._database.now() - SETTLING_SECONDS

@@ -157,7 +157,7 @@ class MoneyTables:
         row = self.budget(budget, day)
         row.given += given
         row.spent += spent
-        if row.limit is not None and row.spent >= row.limit and spent > 0:
+        if row.limit is not None and row.spent >= row.limit:
             row.refused_limit = max(row.limit, row.refused_limit or 0)
 
 

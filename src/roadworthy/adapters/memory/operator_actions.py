@@ -7,7 +7,7 @@ from uuid import UUID
 
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.operator_action import OperatorAction
+from roadworthy.domain.operator_action import ActionKind, ActionTarget, OperatorAction
 from roadworthy.domain.principal import Principal, check_operator
 
 
@@ -30,3 +30,13 @@ class MemoryOperatorActions:
             ][:limit]
 
         return await self._database.run("operator_actions.list", page)
+
+    async def record(
+        self, operator: Principal, kind: ActionKind, target: ActionTarget, note: str | None = None
+    ) -> None:
+        check_operator(operator)
+
+        def write() -> None:
+            self._database.record_actions(operator, kind, [target], note)
+
+        await self._database.run("operator_actions.record", write)

@@ -4,6 +4,8 @@ Whatever a worker writes is checked under the lock of the task's row; rows are l
 (`session_wall.py`), and no transaction waits for anything but the database.
 """
 
+from roadworthy.adapters.postgres.budget_accounts import PostgresBudgetAccounts
+from roadworthy.adapters.postgres.budget_ledger import PostgresBudgetLedger
 from roadworthy.adapters.postgres.dead_letters import PostgresDeadLetters
 from roadworthy.adapters.postgres.duty_schedule import PostgresDutySchedule
 from roadworthy.adapters.postgres.journal import PostgresJournal
@@ -18,6 +20,8 @@ from roadworthy.adapters.postgres.worker_registry import PostgresWorkerRegistry
 
 __all__ = [
     "Pool",
+    "PostgresBudgetAccounts",
+    "PostgresBudgetLedger",
     "PostgresDeadLetters",
     "PostgresDutySchedule",
     "PostgresJournal",

@@ -10,6 +10,7 @@ from roadworthy.adapters.postgres import rows
 from roadworthy.adapters.postgres.failures import NotAccepted, translated
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
+from roadworthy.adapters.postgres.uncertain_charges import settlement_values
 from roadworthy.domain.event import MAX_ENTRIES
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import Appended, EntryKind, EntryWrite, JournalEntry, NotStorable, Refused
@@ -25,6 +26,7 @@ class PostgresJournal:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._queries = load_queries("journal")
+        self._settle_open = load_queries("budget_ledger")["settle"]
 
     @translated
     async def append(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
@@ -38,6 +40,7 @@ class PostgresJournal:
         if readable:
             written = await self._append_or_singly(list(readable.values()))
             outcomes.update(zip(readable, written, strict=True))
+        await self._settle([entries[position] for position, each in outcomes.items() if isinstance(each, NotStorable)])
         return [outcomes[position] for position in range(len(entries))]
 
     @translated
@@ -70,12 +73,19 @@ class PostgresJournal:
             [entry.detail for entry in entries],
             MAX_ENTRIES,
             [entry.usage and rows.json_text(entry.usage) for entry in entries],
+            *_charges(entries),
         )
         sequences: dict[_Place, int | None] = {(row[0], row[1], row[2]): row[3] for row in written}
         missing = [entry for entry in entries if _place(entry) not in sequences]
         if missing:
             sequences.update(await self._appended_before(missing))
         return [_outcome(sequences, entry) for entry in entries]
+
+    async def _settle(self, entries: Sequence[EntryWrite]) -> None:
+        """The charges of entries that can't be stored."""
+        charges = [entry.charge for entry in entries if entry.charge is not None]
+        if charges:
+            await self._pool.fetch(self._settle_open, *settlement_values(charges))
 
     async def _appended_before(self, entries: Sequence[EntryWrite]) -> dict[_Place, int | None]:
         """None for one that is neither there nor refused."""
@@ -97,6 +107,13 @@ _NOT_WRITTEN = NotStorable(
 
 def _place(entry: EntryWrite) -> _Place:
     return (entry.fence.task_id, entry.fence.attempt, entry.key)
+
+
+def _charges(entries: Sequence[EntryWrite]) -> tuple[object, ...]:
+    """What is settled with them, and with which of them."""
+    charges = [entry.charge for entry in entries if entry.charge is not None]
+    positions = [position for position, entry in enumerate(entries, 1) if entry.charge is not None]
+    return (*settlement_values(charges), positions)
 
 
 def _outcome(sequences: Mapping[_Place, int | None], entry: EntryWrite) -> AppendOutcome:

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from roadworthy.adapters.postgres import rows
+from roadworthy.adapters.postgres.action_record import ActionRecord
 from roadworthy.adapters.postgres.failures import translated
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
@@ -23,6 +24,7 @@ class PostgresOperatorActions:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._queries = load_queries("operator_actions")
+        self._actions = ActionRecord()
 
     @translated
     async def list(
@@ -34,6 +36,14 @@ class PostgresOperatorActions:
         else:
             found = await self._pool.fetch(self._queries["list_of_task"], before, limit, task_id)
         return [_action(row) for row in found]
+
+    @translated
+    async def record(
+        self, operator: Principal, kind: ActionKind, target: ActionTarget, note: str | None = None
+    ) -> None:
+        check_operator(operator)
+        async with self._pool.transaction() as transaction:
+            await self._actions.write(transaction, operator, kind, [target], note)
 
 
 def _action(row: Row) -> OperatorAction:

@@ -9,12 +9,18 @@ _TASK = """t.id, t.tenant, t.owner, t.session_id, t.agent, t.version, t.input, t
     t.generation, t.tier"""
 """What `{task}` in a file stands for, in the order in which `rows.task` reads it."""
 
+_CHARGE = """c.id, c.task_id, c.key, c.tenant, c.owner, c.agent, c.version, c.model, c.state, c.estimate, c.cost,
+    c.attempt, c.at"""
+"""What `{charge}` stands for, in the order in which `rows.charge` reads it."""
+
 
 def load_queries(folder: str) -> Mapping[str, str]:
     """The files of `sql/<folder>/`, by name without `.sql`."""
     found = (files("roadworthy.adapters.postgres") / "sql" / folder).iterdir()
     return {
-        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8").replace("{task}", _TASK)
+        file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
+        .replace("{task}", _TASK)
+        .replace("{charge}", _CHARGE)
         for file in found
         if file.name.endswith(".sql")
     }

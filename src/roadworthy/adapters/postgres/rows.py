@@ -8,9 +8,11 @@ from typing import Any
 
 import orjson
 
+from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import StatusChange, Task, TaskStatus, Usage
+from roadworthy.ports.budget_accounts import Charge
 
 Row = Any
 """An asyncpg.Record: a sequence of columns."""
@@ -71,6 +73,24 @@ def task(row: Row) -> Task:
         ended_at=seconds(row[23]),
         generation=row[24],
         tier=row[25],
+    )
+
+
+def charge(row: Row) -> Charge:
+    """From the columns `{charge}`."""
+    return Charge(
+        id=row[0],
+        task_id=row[1],
+        key=row[2],
+        principal=principal(row[3], row[4]),
+        agent=row[5],
+        version=row[6],
+        model=row[7],
+        state=ChargeState(row[8]),
+        estimate=row[9],
+        cost=row[10],
+        attempt=row[11],
+        at=row[12].timestamp(),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from roadworthy.ports.budget_accounts import BudgetAccounts
+from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.journal import Journal
@@ -30,6 +32,8 @@ class Stores:
     lanes: Lanes
     dead: DeadLetters
     actions: OperatorActions
+    ledger: BudgetLedger
+    accounts: BudgetAccounts
     pass_time: Callable[[float], Awaitable[None]]
     """Let that many seconds of the store's time go by."""
 

@@ -1,0 +1,1 @@
+select {charge} from charges c where c.id = $1
