@@ -12,6 +12,7 @@ RoadworthyError
 │   ├── IdempotencyKeyReused        same key, another body
 │   ├── NotDead                     resume or discard met a task that is alive or ended otherwise
 │   ├── NotUncertain                correct met a charge whose cost is known, or whose call is under way
+│   ├── NoAnswer                    a grade met a task that has no answer
 │   ├── TaskIsDead                  cancel met a dead task, which only an operator ends for good
 │   ├── EffectsWouldRepeat          starting a task over would do again what its tools did
 │   └── IllegalTransition           a task cannot go from that state to this one
@@ -37,6 +38,8 @@ RoadworthyError
 │   ├── NotKeepable                 a reply or result that the store can't keep
 │   └── InternalError               we failed at this task
 ├── TargetNotLoadable           `module:attribute` can't be imported or isn't an agent
+├── RouterNotLoadable           a trained router's file is missing, damaged or of another release
+├── ExamplesUnusable            too few or too similar for a router to learn from, or a file that isn't understood
 ├── WorkersNotStarting          every worker that a supervisor starts ends at once
 ├── SettingsInvalid
 └── EmbeddedServerError
@@ -132,6 +135,12 @@ class NotUncertain(Conflict):
     """Only a charge that nobody is certain of can be corrected."""
 
     code = "not_uncertain"
+
+
+class NoAnswer(Conflict):
+    """Only an answer can be graded; wait until the task has one."""
+
+    code = "no_answer"
 
 
 class TaskIsDead(Conflict):
@@ -322,6 +331,18 @@ class TargetNotLoadable(RoadworthyError):
     """The target can't be loaded; name it as `module:attribute` or `path/to/file.py:attribute`."""
 
     code = "target_not_loadable"
+
+
+class RouterNotLoadable(RoadworthyError):
+    """The file of a trained router can't be used; make it anew with `roadworthy route train`."""
+
+    code = "router_not_loadable"
+
+
+class ExamplesUnusable(RoadworthyError):
+    """A router can't learn from these examples."""
+
+    code = "examples_unusable"
 
 
 class WorkersNotStarting(RoadworthyError):

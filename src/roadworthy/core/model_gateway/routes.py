@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from roadworthy.core.model_gateway.routing.rules import RuleRouter
+from roadworthy.core.model_gateway.routing.trained import TrainedRouter
 from roadworthy.core.outage import Outage
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.route import SAFE_TIER, TIERS, RoutedBy, RouteFunction, Router, RouteRequest, Tier, is_tier
@@ -149,7 +150,7 @@ def _words(error: BaseException) -> str:
 def _name_of(router: Router | RouteFunction) -> RoutedBy:
     if isinstance(router, RuleRouter):
         return "rules"
-    return "router"
+    return "trained" if isinstance(router, TrainedRouter) else "router"
 
 
 def _metadata_of(task: Task) -> Mapping[str, Any]:

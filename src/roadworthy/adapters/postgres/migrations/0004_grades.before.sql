@@ -5,20 +5,18 @@ alter table sessions add column tier text check (tier in ('simple', 'moderate', 
 -- Whose models answered the task.
 alter table tasks add column tier text check (tier in ('simple', 'moderate', 'complex'));
 
--- One grade for each task and source; the last one counts.
+-- One for each task and source: the last one given.
 create table grades (
-    -- Rises with each grade given, so that readers can go on from where they were.
-    id uuid not null unique,
     task_id uuid not null,
-    session_id uuid not null,
     source text not null check (source in ('user', 'operator', 'eval')),
-    grade text check (grade in ('good', 'bad')),
-    -- The cheapest tier that would have been enough, where somebody says so.
+    session_id uuid not null,
+    mark text check (mark in ('good', 'bad')),
+    -- The cheapest tier that would have been enough.
     enough text check (enough in ('simple', 'moderate', 'complex')),
     note text,
     given_by text not null,
     at timestamptz not null,
     primary key (task_id, source),
-    check (grade is not null or enough is not null)
+    check (mark is not null or enough is not null)
 );
-create index grades_of_session on grades (session_id);
+create index grades_of_session on grades (session_id, at);
