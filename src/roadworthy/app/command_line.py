@@ -8,6 +8,7 @@ import typer
 
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.cli.budget_commands import budget
+from roadworthy.edges.cli.cache_commands import cache
 from roadworthy.edges.cli.dead_commands import dead
 from roadworthy.edges.cli.queue_commands import queue
 
@@ -115,6 +116,7 @@ def chat(
 
 cli.add_typer(dead)
 cli.add_typer(queue)
+cli.add_typer(cache)
 cli.add_typer(budget)
 
 

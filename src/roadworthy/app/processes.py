@@ -31,6 +31,7 @@ from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
@@ -152,6 +153,8 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
             dead_tasks=dead,
             loads=loads,
             move_tasks=MoveTasks(stores.lanes, announcer),
+            clear_caches=ClearCaches([stores.cache], stores.operator_actions),
+            cached_lanes={lane for lane, one in served.items() if one.service.cache is not None},
             ready_checks=checks,
             metrics=MetricsRoute(loads.look),
         )

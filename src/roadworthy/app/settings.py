@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    response_cache_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 3600
+    """How long a model's reply is kept for requests to come, where a service's cache policy does not say."""
+    embedding_cache_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400
     prices: Path | None = None
     """A TOML file with prices of models, which win over the list that comes with this release (`app/price_file.py`)."""
     budget_per_user_day_usd: BudgetInDollars = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 SharedBy = Literal["user", "tenant"]
+OFFLINE = "offline"
+"""The embedder that needs no provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class CachePolicy:
     shared_by: SharedBy = "user"
     seconds: float | None = None
     error_budget: float = 0.01
-    embedder: str = "offline"
+    embedder: str = OFFLINE
 
     def __post_init__(self) -> None:
         if not (self.exact or self.semantic):

@@ -21,6 +21,8 @@ class ActionKind(StrEnum):
     """Tasks went to the lane of another version."""
     CORRECT_CHARGE = "correct_charge"
     """An uncertain charge was given its real cost."""
+    CLEAR_CACHE = "clear_cache"
+    """Kept replies were forgotten; the detail says of whom."""
 
 
 THE_USERS_OWN = ("input_before", "error")

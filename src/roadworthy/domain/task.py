@@ -82,7 +82,7 @@ class Usage:
     cached_calls: int = 0
     """Of the model calls, those that one of our caches answered."""
     saved: MicroDollars = 0
-    """What caches made cheaper: our own, and providers' prompt caches; below zero where those were written to and hardly
+    """What caches made cheaper, our own and providers' prompt caches; below zero where those were written to and hardly
     read."""
     semantic_calls: int = 0
     """Of the cached calls, those whose question was another one and meant the same."""

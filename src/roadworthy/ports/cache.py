@@ -43,7 +43,7 @@ class Cache(Protocol):
         ...
 
     async def put(self, values: Mapping[bytes, bytes], seconds: float, stamp: Stamp = UNMARKED) -> bool:
-        """Keep the values for that long. False, and nothing is kept, if a mark was dropped since the stamp was given."""
+        """Keep the values for that long. False, and nothing is kept, if a mark was dropped since the stamp."""
         ...
 
     async def drop(self, mark: str) -> None:

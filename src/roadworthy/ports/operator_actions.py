@@ -1,4 +1,4 @@
-"""What operators did. Actions are recorded by whoever carries them out, in the same transaction."""
+"""What operators did. Actions on the store are recorded by whoever carries them out, in the same transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.operator_action import OperatorAction
+from roadworthy.domain.operator_action import ActionKind, ActionTarget, OperatorAction
 from roadworthy.domain.principal import Principal
 
 
@@ -19,4 +19,10 @@ class OperatorActions(Protocol):
 
         NotAllowed for a principal without the scope `operator`.
         """
+        ...
+
+    async def record(
+        self, operator: Principal, kind: ActionKind, target: ActionTarget, note: str | None = None
+    ) -> None:
+        """One action on something outside the store. NotAllowed as above."""
         ...

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from task_life import Life, World
 
+from roadworthy.adapters.memory.cache import MemoryCache
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
@@ -23,6 +24,7 @@ from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
@@ -107,6 +109,7 @@ class Api:
             dead_tasks=DeadTasks(self.dead, world.journal, self.announcer, services),
             loads=QueueLoads(self.lanes, UpkeepWatch(MemoryDutySchedule(world.database), world.clock), world.clock),
             move_tasks=MoveTasks(self.lanes, self.announcer),
+            clear_caches=ClearCaches([MemoryCache(world.broker)], MemoryOperatorActions(world.database)),
             ready_checks={"store": world.task_store.ping},
             **changed,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -36,6 +36,10 @@ class SemanticReplies(Protocol):
     async def keep(self, place: CachePlace, question: str, reply: ModelReply) -> None: ...
 
 
+class Closing(Protocol):
+    async def close(self) -> None: ...
+
+
 class ReplyCaches:
     """One a worker. Whatever is wrong with a cache, a task notices no more than that its replies are made anew."""
 
@@ -45,12 +49,15 @@ class ReplyCaches:
         seconds: float = RESPONSE_SECONDS,
         semantic: Mapping[str, SemanticReplies] | None = None,
         counters: GatewayCounters | None = None,
+        owns: Sequence[Closing] = (),
     ) -> None:
-        """`seconds` is for policies that don't say; `semantic` is by embedder, as policies name them."""
+        """`seconds` is for policies that don't say; `semantic` is by embedder, as policies name them. What it `owns` is
+        closed with it."""
         self.counters = counters or GatewayCounters()
         self._seconds = seconds
         self._exact = None if cache is None else ExactCache(cache, self.counters)
         self._semantic = dict(semantic or {})
+        self._owns = owns
         self._later = Later()
         self._not_cacheable = Outage("requests_not_cacheable", "requests_cacheable_again")
         self._semantic_away = Outage("semantic_cache_passed_over", "semantic_cache_back")
@@ -118,6 +125,8 @@ class ReplyCaches:
     async def close(self) -> None:
         """Wait a little for what is still to be kept."""
         await self._later.close()
+        for owned in self._owns:
+            await owned.close()
 
 
 class CachedCall:

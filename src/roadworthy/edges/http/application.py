@@ -6,6 +6,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roadworthy.domain.errors import NotFound
+from roadworthy.edges.http.cache_routes import CacheRoutes
 from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.error_boundary import ErrorBoundary
@@ -24,6 +25,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
             *SessionRoutes(dependencies).routes(),
             *DeadLetterRoutes(dependencies).routes(),
             *LaneRoutes(dependencies).routes(),
+            *CacheRoutes(dependencies).routes(),
             *HealthRoutes(dependencies.ready_checks).routes(),
             *(dependencies.metrics.routes() if dependencies.metrics else ()),
         ],

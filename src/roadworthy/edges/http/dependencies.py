@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from roadworthy.core.insight.dead_letters import DeadLetterReader
@@ -11,6 +11,7 @@ from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
@@ -32,9 +33,12 @@ class HttpDependencies:
     dead_tasks: DeadTasks
     loads: QueueLoads
     move_tasks: MoveTasks
+    clear_caches: ClearCaches
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
     """Name → check; `/ready` says 503 while one of them raises."""
     metrics: MetricsRoute | None = None
+    cached_lanes: Collection[str] = ()
+    """Of services that have a cache."""
     authenticate: Authenticate = everybody_is_the_developer
     loopback_only: bool = True
     """Refuse every Host and Origin but loopback: must stay true while everybody is the developer."""

@@ -14,6 +14,7 @@ from roadworthy.domain.ids import TaskId
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Task
 from roadworthy.edges.http.body import json_object, unless_disconnected
+from roadworthy.edges.http.cache_header import cache_header
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.event_stream import EventStream
 from roadworthy.edges.http.query import event_cursor, only, task_filter, wait_seconds
@@ -27,6 +28,7 @@ class TaskRoutes:
         self._tasks = dependencies.tasks
         self._follow = dependencies.follow
         self._clock = dependencies.clock
+        self._cached_lanes = dependencies.cached_lanes
         self._authenticate = dependencies.authenticate
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -52,6 +54,7 @@ class TaskRoutes:
             headers["preference-applied"] = f"wait={seconds:g}"
             ended = await unless_disconnected(request.receive, self._ended(principal, task.id, seconds))
             if ended is not None:
+                headers |= cache_header(ended, self._cached_lanes)
                 return json(task_shown(ended, self._clock.time()), 200, headers)
         return json(receipt(task), 202, headers)
 
@@ -69,7 +72,7 @@ class TaskRoutes:
 
     async def find(self, principal: Principal, request: Request) -> ASGIApp:
         task = await self._tasks.find(principal, id_in_path(request))
-        return json(task_shown(task, self._clock.time()))
+        return json(task_shown(task, self._clock.time()), headers=cache_header(task, self._cached_lanes))
 
     async def events(self, principal: Principal, request: Request) -> ASGIApp:
         only(request, "after")

@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.operator_actions import OperatorActionsContract
+
+
+class TestOperatorActions(OperatorActionsContract):
+    pass
