@@ -22,6 +22,8 @@ from roadworthy.app.unserved_lanes import name_unserved_lanes
 from roadworthy.app.worker import new_worker, until_drained
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.execution.run_attempt import Served
+from roadworthy.core.insight.budget_use import BudgetUse
+from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
@@ -29,9 +31,12 @@ from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
+from roadworthy.core.insight.usage import UsageReader
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.intake.used_up_budgets import UsedUpBudgets
 from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.operations.clear_caches import ClearCaches
+from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
@@ -88,7 +93,7 @@ async def _serve(
         where, stores = await opened(stack, settings)
         if where.exclusive:
             await _take_over(stores, settings)
-        await stack.enter_async_context(_api_running(stores, served, listener))
+        await stack.enter_async_context(_api_running(stores, settings, served, listener))
         await stack.enter_async_context(_upkeep_running(stores, settings))
         worker = new_worker(stores, served, settings, book)
         _announce(listener, served)
@@ -99,7 +104,7 @@ async def _serve(
 async def _api(settings: Settings, served: Mapping[str, Served], listener: socket.socket, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         _, stores = await opened(stack, settings)
-        await stack.enter_async_context(_api_running(stores, served, listener))
+        await stack.enter_async_context(_api_running(stores, settings, served, listener))
         _announce(listener, served)
         await stop.wait()
 
@@ -116,7 +121,7 @@ async def _take_over(stores: Stores, settings: Settings) -> None:
     """Nobody else can be working on this database: what was running when it stopped is taken over at once."""
     await stores.registry.end_all_leases()
     publisher, announcer = _announcing(stores)
-    ports = UpkeepPorts(stores.upkeep, announcer, stores.lanes)
+    ports = UpkeepPorts(stores.upkeep, announcer, stores.lanes, stores.accounts)
     while count := await RescueExpiredLeases(settings.lease_seconds, settings.max_retries).rescue(ports):
         log.info("tasks_taken_over", count=count, reason="the process that ran them has ended")
     await announcer.close()
@@ -129,10 +134,13 @@ def _announcing(stores: Stores) -> tuple[EventPublisher, Announcer]:
 
 
 @asynccontextmanager
-async def _api_running(stores: Stores, served: Mapping[str, Served], listener: socket.socket) -> AsyncGenerator[None]:
-    clock = SystemClock()
+async def _api_running(
+    stores: Stores, settings: Settings, served: Mapping[str, Served], listener: socket.socket
+) -> AsyncGenerator[None]:
+    clock, limits = SystemClock(), settings.budget_limits
     publisher, announcer = _announcing(stores)
-    intake = Intake([one.service for lane, one in served.items() if lane == one.service.lane], stores.tasks, announcer)
+    own = [one.service for lane, one in served.items() if lane == one.service.lane]
+    intake = Intake(own, stores.tasks, announcer, UsedUpBudgets(stores.accounts, limits, clock))
     followers = Followers(stores.tasks, clock)
     follow = FollowTask(stores.tasks, stores.journal, stores.event_log, followers, clock)
     tasks = Tasks(stores.tasks, stores.journal, follow)
@@ -155,8 +163,11 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
             move_tasks=MoveTasks(stores.lanes, announcer),
             clear_caches=ClearCaches([stores.cache], stores.operator_actions),
             cached_lanes={lane for lane, one in served.items() if one.service.cache is not None},
+            budgets=Budgets(stores.accounts, limits),
+            correct_charge=CorrectCharge(stores.accounts),
+            usage=UsageReader(stores.accounts),
             ready_checks=checks,
-            metrics=MetricsRoute(loads.look),
+            metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock)),
         )
     )
     try:
@@ -175,11 +186,11 @@ async def _api_running(stores: Stores, served: Mapping[str, Served], listener: s
 @asynccontextmanager
 async def _upkeep_running(stores: Stores, settings: Settings) -> AsyncGenerator[None]:
     publisher, announcer = _announcing(stores)
-    duties = all_duties(settings.lease_seconds, settings.max_retries)
+    duties = all_duties(settings.lease_seconds, settings.max_retries, settings.budget_limits)
     upkeep = Upkeep(
         duties,
         stores.schedule,
-        UpkeepPorts(stores.upkeep, announcer, stores.lanes),
+        UpkeepPorts(stores.upkeep, announcer, stores.lanes, stores.accounts),
         pause_seconds=settings.lease_seconds,
     )
     upkeep.start()

@@ -10,6 +10,7 @@ import roadworthy
 from roadworthy.app.command_line import cli
 from roadworthy.app.settings import Settings
 from roadworthy.core.upkeep.upkeep import all_duties
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.event import Place
 from roadworthy.domain.task import TRANSITIONS, TaskStatus
 
@@ -97,7 +98,7 @@ def test_architecture_gives_the_transitions_of_the_code():
 def test_architecture_gives_the_duties_of_the_code():
     rows = table_after(text_of("ARCHITECTURE.md"), "duty")
     given = {quoted(name)[0]: float(every.split(" ")[0]) for name, every, _ in rows}
-    assert given == {duty.name: duty.every_seconds for duty in all_duties(30, 3)}
+    assert given == {duty.name: duty.every_seconds for duty in all_duties(30, 3, BudgetLimits(1))}
 
 
 def test_architecture_gives_event_numbers_of_the_code():

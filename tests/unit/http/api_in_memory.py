@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from spending import Spender
 from task_life import Life, World
 
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.cache import MemoryCache
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
@@ -18,16 +20,22 @@ from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
+from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
+from roadworthy.core.insight.usage import UsageReader
 from roadworthy.core.intake.admit import Intake
+from roadworthy.core.intake.used_up_budgets import UsedUpBudgets
 from roadworthy.core.operations.clear_caches import ClearCaches
+from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.upkeep.upkeep import NO_BUDGETS
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService
 from roadworthy.edges.http.application import http_app
@@ -89,14 +97,17 @@ class Call:
 
 
 class Api:
-    def __init__(self, *services: AgentService, **changed: Any) -> None:
+    def __init__(self, *services: AgentService, limits: BudgetLimits = NO_BUDGETS, **changed: Any) -> None:
         self.world = world = World()
         self.publisher = EventPublisher(world.event_log)
         self.announcer = Announcer(MemoryWorkQueue(world.broker), self.publisher, MemoryCancelSignals(world.broker))
         services = services or (AgentService(None, name="support"),)
         self.dead = MemoryDeadLetters(world.database)
         self.lanes = MemoryLanes(world.database)
-        self.intake = Intake(services, world.task_store, self.announcer)
+        self.accounts = MemoryBudgetAccounts(world.database)
+        self.spender = Spender(world.database, limits)
+        budgets = UsedUpBudgets(self.accounts, limits, world.clock)
+        self.intake = Intake(services, world.task_store, self.announcer, budgets)
         self.dependencies = HttpDependencies(
             intake=self.intake,
             tasks=Tasks(world.task_store, world.journal, world.follow),
@@ -110,6 +121,9 @@ class Api:
             loads=QueueLoads(self.lanes, UpkeepWatch(MemoryDutySchedule(world.database), world.clock), world.clock),
             move_tasks=MoveTasks(self.lanes, self.announcer),
             clear_caches=ClearCaches([MemoryCache(world.broker)], MemoryOperatorActions(world.database)),
+            budgets=Budgets(self.accounts, limits),
+            correct_charge=CorrectCharge(self.accounts),
+            usage=UsageReader(self.accounts),
             ready_checks={"store": world.task_store.ping},
             **changed,
         )

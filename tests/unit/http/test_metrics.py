@@ -8,9 +8,14 @@ from collections.abc import Sequence
 import pytest
 from api_in_memory import Api
 from prometheus_client.parser import text_string_to_metric_families
+from spending import Spender
 
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
+from roadworthy.core.insight.budget_use import BudgetUse
 from roadworthy.core.insight.queue_loads import KEPT_SECONDS, QueueLoads, QueueLook
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.domain.principal import Principal
 from roadworthy.edges.http import metrics_route
 from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.lanes import LaneLoad
@@ -48,12 +53,12 @@ class Store:
 
 
 async def scraped(api: Api) -> dict[str, dict[str, float]]:
-    """Metric → lane, or "" where there is none → value."""
+    """Metric → lane or scope, or "" where there is none → value."""
     answer = await api.call("GET", "/metrics")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     return {
-        family.name: {sample.labels.get("lane", ""): sample.value for sample in family.samples}
+        family.name: {"".join(sample.labels.values()): sample.value for sample in family.samples}
         for family in text_string_to_metric_families(answer.body.decode())
     }
 
@@ -107,3 +112,22 @@ async def test_the_store_is_asked_once_for_all_who_ask_within_two_seconds():
     assert store.asked == 3, "a failure is no answer to keep"
     store.answer = []
     assert await loads.look() == QueueLook([], 52, 7)
+
+
+async def test_the_fullest_budget_of_each_scope_that_has_any():
+    api, limits = Api(), BudgetLimits(user_day=1_000_000, global_month=10_000_000)
+    spender = Spender(api.world.database, limits)
+    await spender.spend(Principal("acme", "alice"), "0.25")
+    await spender.spend(Principal("globex", "alice"), "0.1", under_way="0.8")
+    use = BudgetUse(MemoryBudgetAccounts(api.world.database), limits, api.world.clock)
+    measured = Api(metrics=MetricsRoute(Store().look, use))
+    ratios = {"user_day": 0.25, "global_month": 0.035}
+    for _ in range(2):
+        assert (await scraped(measured))["roadworthy_budget_used_ratio"] == ratios
+    assert api.world.outages.calls.count("budget_accounts.standings") == 2, "each scope once in two seconds"
+    await api.world.clock.advance(KEPT_SECONDS)
+    api.world.outages.store_away = True
+    metrics = await scraped(measured)
+    assert (metrics["roadworthy_budget_used_ratio"], metrics["roadworthy_store_up"]) == ({}, {"": 1})
+    await api.close()
+    await measured.close()

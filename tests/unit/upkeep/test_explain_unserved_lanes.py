@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from roadworthy.adapters.memory.broker import MemoryBroker
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.journal import MemoryJournal
@@ -51,7 +52,9 @@ class Upkeep:
         self.registry = MemoryWorkerRegistry(database)
         self.publisher = EventPublisher(self.log)
         self.announcer = Announcer(MemoryWorkQueue(broker), self.publisher, MemoryCancelSignals(broker))
-        self.ports = UpkeepPorts(MemoryTaskUpkeep(database), self.announcer, MemoryLanes(database))
+        self.ports = UpkeepPorts(
+            MemoryTaskUpkeep(database), self.announcer, MemoryLanes(database), MemoryBudgetAccounts(database)
+        )
         self.duty = ExplainUnservedLanes()
 
     async def run(self) -> int:

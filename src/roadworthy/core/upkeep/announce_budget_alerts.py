@@ -9,7 +9,7 @@ import structlog
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.money import dollars
-from roadworthy.ports.budget_accounts import Alert
+from roadworthy.ports.budget_accounts import ALERTS, Alert
 from roadworthy.ports.duty_schedule import DutyTurn
 
 log = structlog.get_logger()
@@ -30,15 +30,19 @@ class AnnounceBudgetAlerts:
 
 
 def _tell(alert: Alert) -> None:
-    say = log.error if alert.percent >= 100 else log.warning
+    budget, say = alert.budget, log.warning
+    reason = f"{alert.percent} % of {budget} is spent"
+    if alert.percent >= ALERTS[-1]:
+        say = log.error
+        reason = f"{budget} is used up: new tasks get 402 until the next {budget.window} in UTC"
     say(
         "budget_alert",
-        scope=alert.budget.scope.value,
-        tenant=alert.budget.tenant or None,
-        user=alert.budget.user or None,
+        scope=budget.scope.value,
+        tenant=budget.tenant or None,
+        user=budget.user or None,
         percent=alert.percent,
         limit=dollars(alert.limit),
         spent=dollars(alert.spent),
         window_start=alert.window_start,
-        reason=f"{alert.percent} % of {alert.budget} is spent",
+        reason=reason,
     )

@@ -10,6 +10,7 @@ import structlog
 
 from roadworthy.core.announcer import Announcer
 from roadworthy.domain.task import Task, TaskStatus
+from roadworthy.ports.budget_accounts import BudgetAccounts
 from roadworthy.ports.duty_schedule import DutyTurn
 from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.task_upkeep import TaskUpkeep
@@ -25,6 +26,7 @@ class UpkeepPorts:
     tasks: TaskUpkeep
     announcer: Announcer
     lanes: Lanes
+    accounts: BudgetAccounts
 
     def announce(self, tasks: Sequence[Task]) -> None:
         """Tell readers what changed, and workers what they can claim."""
@@ -42,5 +44,5 @@ class Duty(Protocol):
     def every_seconds(self) -> float: ...
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
-        """Do what there is to do; returns how many tasks or lanes that were."""
+        """Do what there is to do; returns how many tasks, lanes or charges that were."""
         ...

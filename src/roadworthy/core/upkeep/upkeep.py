@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from roadworthy.core.outage import Outage
+from roadworthy.core.upkeep.announce_budget_alerts import AnnounceBudgetAlerts
 from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
 from roadworthy.core.upkeep.expire_tasks import ExpireTasks
 from roadworthy.core.upkeep.explain_unserved_lanes import ExplainUnservedLanes
@@ -17,16 +18,22 @@ from roadworthy.core.upkeep.release_blocked_tasks import ReleaseBlockedTasks
 from roadworthy.core.upkeep.release_due_tasks import ReleaseDueTasks
 from roadworthy.core.upkeep.release_parked_tasks import ReleaseParkedTasks
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
+from roadworthy.core.upkeep.settle_lost_charges import SettleLostCharges
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
 
 ROUTINE = frozenset({"refill_tickets", "release_due_tasks"})
 """Duties that have something to do every few seconds on any day."""
 
+NO_BUDGETS = BudgetLimits()
+
 log = structlog.get_logger()
 
 
-def all_duties(lease_seconds: float, max_retries: int) -> tuple[Duty, ...]:
+def all_duties(lease_seconds: float, max_retries: int, budgets: BudgetLimits = NO_BUDGETS) -> tuple[Duty, ...]:
+    """Those that there is a use for."""
+    announcing = (AnnounceBudgetAlerts(budgets),) if budgets.are_set else ()
     return (
         RescueExpiredLeases(lease_seconds, max_retries),
         ReleaseDueTasks(),
@@ -35,6 +42,8 @@ def all_duties(lease_seconds: float, max_retries: int) -> tuple[Duty, ...]:
         ReleaseParkedTasks(),
         RefillTickets(),
         ExplainUnservedLanes(),
+        SettleLostCharges(),
+        *announcing,
     )
 
 

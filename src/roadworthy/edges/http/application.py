@@ -6,6 +6,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roadworthy.domain.errors import NotFound
+from roadworthy.edges.http.budget_routes import BudgetRoutes
 from roadworthy.edges.http.cache_routes import CacheRoutes
 from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
@@ -15,6 +16,7 @@ from roadworthy.edges.http.lane_routes import LaneRoutes
 from roadworthy.edges.http.loopback_only import LoopbackOnly
 from roadworthy.edges.http.session_routes import SessionRoutes
 from roadworthy.edges.http.task_routes import TaskRoutes
+from roadworthy.edges.http.usage_routes import UsageRoutes
 
 
 def http_app(dependencies: HttpDependencies) -> ASGIApp:
@@ -25,6 +27,9 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
             *SessionRoutes(dependencies).routes(),
             *DeadLetterRoutes(dependencies).routes(),
             *LaneRoutes(dependencies).routes(),
+            *CacheRoutes(dependencies).routes(),
+            *BudgetRoutes(dependencies).routes(),
+            *UsageRoutes(dependencies).routes(),
             *CacheRoutes(dependencies).routes(),
             *HealthRoutes(dependencies.ready_checks).routes(),
             *(dependencies.metrics.routes() if dependencies.metrics else ()),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
+from roadworthy.core.insight.usage import UsageReader
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.clear_caches import ClearCaches
+from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
@@ -33,6 +36,10 @@ class HttpDependencies:
     dead_tasks: DeadTasks
     loads: QueueLoads
     move_tasks: MoveTasks
+    clear_caches: ClearCaches
+    budgets: Budgets
+    correct_charge: CorrectCharge
+    usage: UsageReader
     clear_caches: ClearCaches
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])
     """Name → check; `/ready` says 503 while one of them raises."""

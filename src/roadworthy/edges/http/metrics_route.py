@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +12,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from roadworthy.core.insight.budget_use import BudgetUse
 from roadworthy.core.insight.queue_loads import QueueLook
+from roadworthy.domain.budget import BudgetScope
+from roadworthy.edges.http.budget_gauge import budget_collector
 from roadworthy.edges.http.resource import public
 
 if TYPE_CHECKING:
@@ -25,14 +28,16 @@ log = structlog.get_logger()
 
 
 class MetricsRoute:
-    """The queue as the store knows it, the same from every process, and what this process uses.
+    """The queue and the budgets as the store knows them, the same from every process, and what this process uses.
 
-    Always answers: if the store does not, `roadworthy_store_up` is 0 and the queue's gauges are left out.
+    Always answers: if the store does not, `roadworthy_store_up` is 0 and the gauges that come from it are left out.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[QueueLook]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[QueueLook]], budget_use: BudgetUse | None = None) -> None:
         self._ask = look
+        self._budget_use = budget_use
         self._look: QueueLook | None = None
+        self._budgets: Mapping[BudgetScope, float] = {}
         self._registry: CollectorRegistry | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -42,17 +47,23 @@ class MetricsRoute:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
         if self._registry is None:
-            self._registry = _registry(lambda: self._look)
+            self._registry = _registry(lambda: self._look, lambda: self._budgets)
+        look, budgets = None, dict[BudgetScope, float]()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                self._look = await self._ask()
+                look = await self._ask()
+                if self._budget_use is not None:
+                    budgets = await self._budget_use.look()
         except Exception as error:
             log.warning("queue_not_measured", reason=str(error) or type(error).__name__)
-            self._look = None
+        # Read without an await in between: others may be asking, too.
+        self._look, self._budgets = look, budgets
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
-def _registry(look: Callable[[], QueueLook | None]) -> CollectorRegistry:
+def _registry(
+    look: Callable[[], QueueLook | None], budgets: Callable[[], Mapping[BudgetScope, float]]
+) -> CollectorRegistry:
     """Of our own, and made only when it is asked for: importing it takes as long as importing all of the API."""
     from prometheus_client.process_collector import ProcessCollector
     from prometheus_client.registry import CollectorRegistry
@@ -60,6 +71,7 @@ def _registry(look: Callable[[], QueueLook | None]) -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(_queue_collector(look))
+    registry.register(budget_collector(budgets))
     return registry
 
 
