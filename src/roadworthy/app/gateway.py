@@ -1,0 +1,23 @@
+"""Puts together what the gates of one worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roadworthy.app.caches import new_caches
+from roadworthy.app.settings import Settings
+from roadworthy.app.stores import Stores
+from roadworthy.core.execution.run_attempt import Served
+from roadworthy.core.model_gateway.counters import GatewayCounters
+from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.model_gateway.prices import PriceBook
+
+
+def new_gateway(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> ModelGateway:
+    """The worker that it is given to closes it."""
+    counters = GatewayCounters()
+    return ModelGateway(
+        caches=new_caches(stores, served, settings, counters),
+        price_book=book,
+        counters=counters,
+    )
