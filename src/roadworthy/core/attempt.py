@@ -14,8 +14,10 @@ from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.progress import OpenCall, Progress
 from roadworthy.core.journal_check import JournalCheck
 from roadworthy.core.model_gateway.routes import Routed
+from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Scope
+from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.errors import (
     Fenced,
     InternalError,
@@ -67,6 +69,8 @@ class Draft:
     kind: EntryKind
     payload: bytes
     detail: dict[str, Any]
+    charge: ChargeSettlement | None = None
+    """Of the provider's call that it tells of."""
 
 
 class ToolsUnderWay:
@@ -112,12 +116,15 @@ class Attempt:
         """Of the task's own agent."""
         self.model_calls = 0
         """Begun or replayed, also by agents that it runs in turn."""
+        self.purse = Purse(task.limits.cost)
         self.usage = Usage()
         """Of this generation: what the limits are compared with."""
         self._spent_before = Usage()
         self.has_written = False
         """A tool did more than read in this generation, or is about to."""
         self.recorded = 0
+        self.max_retries = 0
+        """Failures without progress that the task may have before it is given up."""
         self.partial_text = ""
         """The best so far: of the last model call that said anything, finished or not."""
         self.position = Position(task.journal_length, len(task.changes))
@@ -134,6 +141,11 @@ class Attempt:
     def tier(self) -> Tier | None:
         """Whose models answer it; None where its service has none to choose among."""
         return self.routed.tier
+
+    @property
+    def is_last_try(self) -> bool:
+        """Whether the task would be given up if the attempt failed now."""
+        return not self.recorded and self.task.failures >= self.max_retries
 
     # What it may do
 
@@ -161,7 +173,7 @@ class Attempt:
             raise LimitReached(
                 f"the task used up its {self.limits.steps} steps; raise limits.steps if its work takes more"
             )
-        if self.limits.cost and self.usage.cost >= self.limits.cost:
+        if self.purse.spent >= self.purse.limit:
             raise LimitReached(
                 f"the task used up its ${self.limits.cost_usd}; raise limits.cost_usd if its work costs more"
             )
@@ -195,6 +207,7 @@ class Attempt:
 
     def _count(self, kind: EntryKind, detail: dict[str, Any]) -> None:
         self.usage = counted(self.usage, kind, detail)
+        self.purse.journaled = self.usage.cost
         if kind in (EntryKind.STARTED, EntryKind.TOOL) and detail.get("effect") != "read":
             self.has_written = True
         if not detail.get("within", "").startswith("t"):
@@ -204,7 +217,8 @@ class Attempt:
     @property
     def whole_usage(self) -> Usage:
         """Of all generations: what the task costs."""
-        return self._spent_before + self.usage
+        outside = Usage(cost=self.purse.spent_before + self.purse.outside_journal)
+        return self._spent_before + self.usage + outside
 
     # What it does now
 
@@ -224,8 +238,10 @@ class Attempt:
         fence = self.claimed.fence
         # Before it is committed: whatever becomes of the entry, the call was made and is paid for.
         self._count(draft.kind, draft.detail)
+        if draft.charge is not None:
+            self.purse.let_go(draft.charge.charge_id)
         usage = self.whole_usage
-        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage) for d in drafts]
+        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
         with self.progress:
             sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         self.recorded += len(drafts)

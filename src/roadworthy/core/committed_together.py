@@ -28,6 +28,10 @@ class CommittedTogether(Generic[Item, Outcome]):
 
     async def __call__(self, item: Item) -> Outcome:
         """The outcome of this item, once it is committed. RuntimeError after `close`."""
+        return await self.put(item)
+
+    def put(self, item: Item) -> asyncio.Future[Outcome]:
+        """Have the item written; for who wants to know of it also if he is cancelled meanwhile."""
         if self._closed:
             raise RuntimeError("the process is shutting down and takes no more writes")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -35,7 +39,7 @@ class CommittedTogether(Generic[Item, Outcome]):
         if self._writer is None:
             # An empty context: the first caller's log fields and spans are not those of the others.
             self._writer = asyncio.create_task(self._write_all(), context=Context())
-        return await future
+        return future
 
     async def close(self) -> None:
         """Take nothing more and wait until everything taken is written."""

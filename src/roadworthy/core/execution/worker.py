@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -19,9 +19,11 @@ from roadworthy.core.execution.heartbeat import Heartbeat, OpenRegistry, RunBesi
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.run_attempt import AttemptPorts, RunningAttempt, Served
 from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.money.money import Money
 from roadworthy.core.outage import Outage
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
+from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import (
     BrokerUnavailable,
     CancelRequested,
@@ -32,6 +34,7 @@ from roadworthy.domain.errors import (
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.task import Claimed
+from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
@@ -55,6 +58,8 @@ class WorkerPorts:
     open_registry: OpenRegistry
     run_beside: RunBeside = in_a_thread
     """How the heartbeat is kept apart from the event loop of the tasks."""
+    ledger: BudgetLedger | None = None
+    """Without one only each task's own limit holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class WorkerSettings:
     max_retries: int = 3
     grace_seconds: float = 5
     """How long an agent may take to end once it was told to; then the worker goes on without it."""
+    budgets: BudgetLimits = field(default_factory=BudgetLimits)
 
 
 class Worker:
@@ -96,7 +102,7 @@ class Worker:
         self._announcer = Announcer(ports.queue, self._publisher, ports.cancel_signals)
         self.abandoned = Abandoned()
         self._threads = ToolThreads()
-        self.gateway = gateway or ModelGateway()
+        self.gateway = self._with_money(gateway or ModelGateway())
         self._attempt_ports = AttemptPorts(
             ports.journal,
             ports.sessions,
@@ -119,6 +125,12 @@ class Worker:
             {lane: one.service.version for lane, one in served.items() if one.service.lane != lane},
         )
         self.watchdog = LoopWatchdog(self._held_by)
+
+    def _with_money(self, gateway: ModelGateway) -> ModelGateway:
+        if self._ports.ledger is None:
+            return gateway
+        money = Money(self._ports.ledger, self._settings.budgets, lambda: self._heartbeat.present[0].id)
+        return replace(gateway, money=money)
 
     @property
     def running(self) -> int:
@@ -162,6 +174,7 @@ class Worker:
             await self._stop_running()
             await self._append.close()
             await self._settle.close()
+            await self.gateway.money.close()
             await self._announcer.close()
             await self._publisher.close()
             await asyncio.gather(signals, return_exceptions=True)

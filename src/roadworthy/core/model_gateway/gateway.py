@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
 
+from roadworthy.core.model_gateway.breakers import ModelBreakers
+from roadworthy.core.model_gateway.counters import GatewayCounters
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.model_gateway.reply_caches import ReplyCaches
 from roadworthy.core.model_gateway.routes import Routes
-from roadworthy.domain.budget import ChargeSettlement
-from roadworthy.domain.money import MicroDollars
+from roadworthy.core.money.money import Money
 
 
 @dataclass(frozen=True)
 class ModelGateway:
     """One a worker. Without arguments: no budgets, no caches, breakers of this process alone."""
 
-    money: Any = field(default_factory=lambda: _NoMoney())
-    breakers: Any = None
-    caches: Any = None
+    money: Money = field(default_factory=Money.none)
+    breakers: ModelBreakers = field(default_factory=ModelBreakers)
+    caches: ReplyCaches = field(default_factory=ReplyCaches.off)
     routes: Routes = field(default_factory=Routes)
     price_book: PriceBook = field(default_factory=PriceBook)
-
-
-# Until core/money is there.
-
-
-class _NoMoney:
-    async def reserve(self, attempt: Any, prices: Any, model: str, input: Any, key: str) -> _NoReservation:
-        return _NoReservation()
-
-
-class _NoReservation:
-    output_tokens: int | None = None
-
-    def settlement(self, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
-        return ChargeSettlement(UUID(int=0), cost)
-
-    async def settle(self, cost: MicroDollars, usage: Mapping[str, int]) -> None: ...
-
-    def uncertain(self) -> None: ...
+    counters: GatewayCounters = field(default_factory=GatewayCounters)

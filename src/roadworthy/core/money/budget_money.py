@@ -1,0 +1,331 @@
+"""The budgets' money that one worker holds: drawn in slices, asked for in turn, reported and given back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from contextvars import Context
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from roadworthy.core.money.priced_call import PricedCall
+from roadworthy.core.money.slice import WANTED_SECONDS, Slice
+from roadworthy.core.money.waiting_call import Ask, Serve, Share, Wait, WaitingCall
+from roadworthy.core.outage import Outage
+from roadworthy.domain.budget import Budget
+from roadworthy.domain.errors import BudgetUsedUp, InternalError, RoadworthyError, StoreUnavailable
+from roadworthy.domain.keepable import foreign_words
+from roadworthy.domain.money import MicroDollars
+from roadworthy.ports.budget_ledger import BudgetLedger, Want
+
+CALLS_AT_ONCE = 16
+"""So many calls' worth is drawn at most, where nobody else wants it."""
+ASK_AGAIN_SECONDS = 0.25
+"""How often a budget that has too little is asked."""
+REPORT_SECONDS = 1.0
+IDLE_SECONDS = 5.0
+"""A slice that was not used for so long goes back."""
+EARLY_REPORT_SECONDS = 0.1
+"""The pause before money goes back that others want."""
+
+_NOBODY = UUID(int=0)
+
+log = structlog.get_logger()
+
+
+class BudgetMoney:
+    """Slices of one worker, and the calls that wait for more. First come, first served, budget by budget."""
+
+    def __init__(self, ledger: BudgetLedger, holder: Callable[[], UUID]) -> None:
+        self._ledger = ledger
+        self._present_holder = holder
+        self._holder = _NOBODY
+        """Whose slices these are."""
+        self._number = 0
+        self._slices: dict[Budget, Slice] = {}
+        """Of today, also those of which nothing is left."""
+        self._active: dict[Slice, None] = {}
+        """Those that the store is to hear of: also of the day before, while a call of it is under way."""
+        self._waiting: list[WaitingCall] = []
+        self._lacked: set[Budget] = set()
+        """By somebody who waits: later calls come behind him."""
+        self._line = asyncio.Lock()
+        """One draw or report at a time, as the ledger wants it."""
+        self._drawing: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
+        self._look_again = asyncio.Event()
+        self._report_soon = asyncio.Event()
+        self._closing = False
+        self._away = Outage("budgets_not_reached")
+
+    async def take(
+        self,
+        covering: Sequence[tuple[Budget, MicroDollars]],
+        call: PricedCall,
+        give_up: float,
+        must_end: Callable[[], RoadworthyError | None],
+    ) -> Share:
+        """What the call costs at most, or what a shorter one does, from all budgets that cover it.
+
+        Raises BudgetUsedUp, or what `must_end` answers meanwhile.
+        """
+        self._forgot()
+        waiting = WaitingCall(covering, call, give_up, must_end, asyncio.get_running_loop().create_future())
+        if self._lacked.isdisjoint(waiting.budgets) and not self._short(waiting):
+            return self._share(waiting)
+        self._waiting.append(waiting)
+        self._look_again.set()
+        if self._drawing is None:
+            self._drawing = _beside(self._draw_for_who_waits())
+        try:
+            return await waiting.answer
+        except asyncio.CancelledError:
+            waiting.answer.cancel()
+            if not waiting.answer.cancelled() and waiting.answer.exception() is None:
+                waiting.answer.result().spent(0)
+            self._look_again.set()
+            raise
+
+    async def close(self, seconds: float) -> None:
+        """Give everything back; what the store does not hear of in time it takes back once the worker is gone."""
+        self._closing = True
+        self._report_soon.set()
+        if self._reporting is not None:
+            await asyncio.wait([self._reporting], timeout=seconds)
+        tasks = [task for task in (self._drawing, self._reporting) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Who gets what
+
+    def _share(self, waiting: WaitingCall) -> Share:
+        slices = [self._slices[budget] for budget in waiting.budgets]
+        for one in slices:
+            one.reserve(waiting.sought.worst)
+            self._active[one] = None
+        return Share(waiting.sought, self._holder, slices[0].day, slices, self._spent)
+
+    def _spent(self, slices: Iterable[Slice]) -> None:
+        if self._waiting:
+            self._look_again.set()
+        elif any(one.is_wanted and one.available > 0 for one in slices):
+            self._report_soon.set()
+
+    def _short(self, waiting: WaitingCall) -> list[Slice]:
+        """Its slices that have too little, or are not of the same day as the others."""
+        slices = [self._slice(budget, limit) for budget, limit in waiting.covering]
+        days = [one.day for one in slices if one.day is not None]
+        for one in slices:
+            if one.day is not None and one.day < max(days):
+                one.lapse()
+                return self._short(waiting)
+        return [one for one in slices if one.available < waiting.sought.worst]
+
+    def _slice(self, budget: Budget, limit: MicroDollars) -> Slice:
+        """Today's."""
+        one = self._slices.get(budget)
+        if one is None:
+            one = self._slices[budget] = Slice(budget, limit)
+        elif one.day is not None and not one.lives:
+            one.lapse()
+            one, before = Slice(budget, limit), one
+            one.in_doubt = before.in_doubt
+            self._slices[budget] = one
+        return one
+
+    def _look(self) -> tuple[list[WaitingCall], float]:
+        """Serve who can be served; answers for whom the store is to be asked, and until when to wait otherwise."""
+        self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
+        self._lacked.clear()
+        asking: list[WaitingCall] = []
+        until = time.monotonic() + ASK_AGAIN_SECONDS
+        for waiting in self._waiting:
+            if (end := waiting.must_end()) is not None:
+                waiting.answer.set_exception(end)
+            elif not self._lacked.isdisjoint(waiting.budgets):
+                continue
+            else:
+                step = waiting.next_step(self._short(waiting))
+                if isinstance(step, Ask) and not self._short(waiting):
+                    step = Serve()  # it was shortened, and fits
+                match step:
+                    case Serve():
+                        waiting.answer.set_result(self._share(waiting))
+                    case BudgetUsedUp():
+                        waiting.answer.set_exception(step)
+                    case Ask():
+                        asking.append(waiting)
+                    case Wait():
+                        until = min(until, step.until)
+                if not waiting.answer.done():
+                    self._lacked.update(one.budget for one in self._short(waiting))
+        self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
+        return asking, until
+
+    # Drawing
+
+    async def _draw_for_who_waits(self) -> None:
+        try:
+            while True:
+                asking, until = self._look()
+                if not self._waiting:
+                    return
+                if asking:
+                    await self._draw(asking)
+                else:
+                    self._look_again.clear()
+                    await _until(self._look_again, until - time.monotonic())
+        except Exception as error:
+            log.exception("money_not_drawn")
+            failed = InternalError(
+                f"Roadworthy could not draw on a budget ({type(error).__name__}: {foreign_words(error)})"
+            )
+            for waiting in self._waiting:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(failed)
+            self._waiting.clear()
+            self._lacked.clear()
+        finally:
+            self._drawing = None
+
+    async def _draw(self, asking: Sequence[WaitingCall]) -> None:
+        began = time.monotonic()
+        try:
+            async with self._line:
+                await self._draw_in_turn(asking)
+            self._away.is_over()
+        except StoreUnavailable as error:
+            self._away.goes_on(error.message)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+            # Nobody's patience is for a store that is away.
+            for waiting in self._waiting:
+                waiting.give_up += time.monotonic() - began
+
+    async def _draw_in_turn(self, asking: Sequence[WaitingCall]) -> None:
+        self._forgot()
+        wants: dict[Slice, Want] = {}
+        for waiting in asking:
+            for one in self._short(waiting):
+                if one not in wants:
+                    wants[one] = self._want(waiting, one)
+        if not wants:
+            return
+        self._number += 1
+        sent = time.monotonic()
+        try:
+            answers = await self._ledger.draw(self._holder, self._number, list(wants.values()))
+        except BaseException:
+            for one in wants:
+                one.in_doubt = True
+                self._is_active(one)
+            raise
+        if self._forgot():
+            return
+        for (one, want), answer in zip(wants.items(), answers, strict=True):
+            if one.day is not None and one.day != answer.day:
+                one.lapse()
+                one = self._slices[one.budget] = Slice(one.budget, one.limit)
+                self._forget_other_days(answer.day)
+            one.drawn(answer, want.least, sent)
+            one.ask_again_at = sent + ASK_AGAIN_SECONDS * (0.8 + 0.4 * random.random())  # noqa: S311
+            self._is_active(one)
+
+    def _want(self, waiting: WaitingCall, one: Slice) -> Want:
+        least = waiting.sought.worst - one.available
+        if waiting.sought is not waiting.whole:
+            return Want(one.budget, one.limit, least, least)
+        everybody = sum(other.whole.worst for other in self._waiting if one.budget in other.budgets)
+        most = max(least, everybody - one.available)
+        if not one.is_wanted:
+            most = max(most, CALLS_AT_ONCE * waiting.whole.worst)
+        return Want(one.budget, one.limit, least, most)
+
+    # Reporting
+
+    def _is_active(self, one: Slice) -> None:
+        self._active[one] = None
+        if self._reporting is None and not self._closing:
+            self._reporting = _beside(self._report_while_active())
+
+    async def _report_while_active(self) -> None:
+        try:
+            while self._active:
+                await _until(self._report_soon, REPORT_SECONDS * (0.9 + 0.2 * random.random()))  # noqa: S311
+                if self._report_soon.is_set() and not self._closing:
+                    await asyncio.sleep(EARLY_REPORT_SECONDS)
+                self._report_soon.clear()
+                try:
+                    async with self._line:
+                        await self._report()
+                    self._away.is_over()
+                except StoreUnavailable as error:
+                    self._away.goes_on(error.message)
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+                else:
+                    if self._closing:
+                        return
+                if self._closing:
+                    self._report_soon.set()
+        finally:
+            self._reporting = None
+
+    async def _report(self) -> None:
+        self._forgot()
+        self._give_back()
+        news = {one: report for one in self._active if (report := one.news()) is not None}
+        if not self._active:
+            return
+        self._number += 1
+        wanted = await self._ledger.report(self._holder, self._number, list(news.values()))
+        if self._forgot():
+            return
+        for one, report in news.items():
+            one.reported(report)
+        until = time.monotonic() + WANTED_SECONDS
+        for budget in wanted:
+            if (one := self._slices.get(budget)) is not None:
+                one.wanted_until = until
+                if one.available > 0 and budget not in self._lacked:
+                    self._report_soon.set()
+        self._active = {one: None for one in self._active if not one.is_at_rest}
+
+    def _give_back(self) -> None:
+        now = time.monotonic()
+        for one in self._active:
+            if one.day is not None and not one.lives:
+                one.lapse()
+            elif self._closing or (
+                one.budget not in self._lacked and (one.is_wanted or now - one.used_at >= IDLE_SECONDS)
+            ):
+                one.give_back()
+
+    def _forget_other_days(self, today: date) -> None:
+        self._slices = {budget: one for budget, one in self._slices.items() if one.day in (None, today)}
+
+    def _forgot(self) -> bool:
+        """Whether the worker is another one by now: then the slices of the one it was are the store's to close."""
+        if (holder := self._present_holder()) == self._holder:
+            return False
+        before, self._holder = self._holder, holder
+        self._slices.clear()
+        self._active.clear()
+        return before != _NOBODY
+
+
+def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(work, context=Context())
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Returns when it is set, or after so long."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()

@@ -1,0 +1,38 @@
+"""What one call of a provider costs at most, and how much shorter its answer must be where that is too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from roadworthy.core.model_gateway.prices import LEAST_OUTPUT_TOKENS, Prices
+from roadworthy.domain.money import MicroDollars
+
+
+@dataclass(frozen=True)
+class PricedCall:
+    """A call before it is made."""
+
+    prices: Prices
+    model: str
+    input_tokens: int
+    """An upper estimate."""
+    output_tokens: int | None
+    """The most that it may write; None: nobody has set a limit."""
+    short_of: str = ""
+    """Whose money made it shorter than the agent wanted; empty where it isn't."""
+
+    @cached_property
+    def worst(self) -> MicroDollars:
+        """What it costs at most."""
+        return self.prices.worst(self.model, self.input_tokens, self.output_tokens)
+
+    def within(self, money: MicroDollars, of: str) -> PricedCall | None:
+        """This call with the longest answer that money of these pays for; None where that is too short to be of use."""
+        if self.worst <= money:
+            return self
+        tokens = self.prices.output_within(self.model, self.input_tokens, money)
+        if tokens < LEAST_OUTPUT_TOKENS or (self.output_tokens is not None and tokens >= self.output_tokens):
+            return None
+        shorter = replace(self, output_tokens=tokens, short_of=of)
+        return shorter if shorter.worst <= money else None
