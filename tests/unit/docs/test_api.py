@@ -21,11 +21,13 @@ from roadworthy.domain.errors import InvalidRequest, RoadworthyError
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.service import Effect
 from roadworthy.domain.task import OnBusy, TaskStatus
+from roadworthy.edges.http.budget_routes import BudgetRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.problem import status_of
 from roadworthy.edges.http.query import MOST_WAIT_SECONDS
 from roadworthy.edges.http.session_routes import SessionRoutes
 from roadworthy.edges.http.task_routes import TaskRoutes
+from roadworthy.edges.http.usage_routes import UsageRoutes
 
 from .documents import quoted, table_after, text_of
 
@@ -80,6 +82,18 @@ def test_every_path():
     routes = [*TaskRoutes(anything).routes(), *SessionRoutes(anything).routes()]
     paths = {cast(Route, route).path for route in routes}
     assert set(re.findall(r"`(?:GET|POST|DELETE) (/v1/(?:tasks|sessions)[^`]*)`", PAGE)) == paths
+
+
+def test_every_path_of_budgets_and_usage():
+    class Anything:
+        def __getattr__(self, name: str) -> Any:
+            return None
+
+    anything = cast(HttpDependencies, Anything())
+    routes = [*BudgetRoutes(anything).routes(), *UsageRoutes(anything).routes()]
+    paths = {cast(Route, route).path for route in routes}
+    table = text_of("docs/budgets.md")
+    assert set(re.findall(r"^\| `(?:GET|POST) (/v1/[^`]*)`", table, re.MULTILINE)) == paths
 
 
 def test_codes_of_failures():
