@@ -31,6 +31,7 @@ class UsedUpBudgets:
     def __init__(self, accounts: BudgetAccounts, limits: BudgetLimits, clock: Clock) -> None:
         self._accounts = accounts
         self._limits = limits
+        self._are_set = limits.are_set
         self._clock = clock
         self._used_up_until: dict[Budget, float] = {}
         """By the monotonic clock of this process."""
@@ -44,7 +45,7 @@ class UsedUpBudgets:
 
         Takes no time while there are many who ask. Whoever can't be told for certain may submit.
         """
-        if not self._limits.are_set:
+        if not self._are_set:
             return
         age = self._clock.monotonic() - self._asked_at
         if age >= self._fresh_seconds:
