@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from roadworthy.app.clock import SystemClock
+from roadworthy.app.gateway import new_gateway
 from roadworthy.app.http_server import http_server, listening_socket
 from roadworthy.app.prepare import prepared, prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
@@ -34,6 +35,7 @@ from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.insight.usage import UsageReader
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.intake.used_up_budgets import UsedUpBudgets
+from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.correct_charge import CorrectCharge
@@ -93,9 +95,10 @@ async def _serve(
         where, stores = await opened(stack, settings)
         if where.exclusive:
             await _take_over(stores, settings)
-        await stack.enter_async_context(_api_running(stores, settings, served, listener))
+        gateway = new_gateway(stores, served, settings, book)
+        await stack.enter_async_context(_api_running(stores, settings, served, listener, gateway))
         await stack.enter_async_context(_upkeep_running(stores, settings))
-        worker = new_worker(stores, served, settings, book)
+        worker = new_worker(stores, served, settings, gateway)
         _announce(listener, served)
         await name_unserved_lanes(stores.lanes, served)
         await until_drained(worker, stop)
@@ -135,8 +138,13 @@ def _announcing(stores: Stores) -> tuple[EventPublisher, Announcer]:
 
 @asynccontextmanager
 async def _api_running(
-    stores: Stores, settings: Settings, served: Mapping[str, Served], listener: socket.socket
+    stores: Stores,
+    settings: Settings,
+    served: Mapping[str, Served],
+    listener: socket.socket,
+    gateway: ModelGateway | None = None,
 ) -> AsyncGenerator[None]:
+    """`gateway` is that of the worker in this process, if there is one."""
     clock, limits = SystemClock(), settings.budget_limits
     publisher, announcer = _announcing(stores)
     own = [one.service for lane, one in served.items() if lane == one.service.lane]
@@ -167,7 +175,7 @@ async def _api_running(
             correct_charge=CorrectCharge(stores.accounts),
             usage=UsageReader(stores.accounts),
             ready_checks=checks,
-            metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock)),
+            metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock), gateway),
         )
     )
     try:

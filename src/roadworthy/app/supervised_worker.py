@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from roadworthy.app.gateway import new_gateway
 from roadworthy.app.leash import Leash
 from roadworthy.app.prepare import prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
@@ -56,7 +57,8 @@ async def _worker(
         async with AsyncExitStack() as stack:
             _, stores = await opened(stack, settings)
             open_registry = leash.announcing(stores.open_registry)
-            worker = new_worker(replace(stores, open_registry=open_registry), served, settings, book)
+            gateway = new_gateway(stores, served, settings, book)
+            worker = new_worker(replace(stores, open_registry=open_registry), served, settings, gateway)
             await until_drained(worker, stop)
     finally:
         beating.cancel()

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import anyio.to_thread
 
 from roadworthy.app.clock import SystemClock
+from roadworthy.app.gateway import new_gateway
 from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
@@ -19,6 +20,7 @@ from roadworthy.app.stores import Stores, opened
 from roadworthy.app.targets import load_targets
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
+from roadworthy.core.insight.budget_use import BudgetUse
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.model_gateway.gateway import ModelGateway
@@ -40,16 +42,20 @@ async def _worker(
 ) -> None:
     async with AsyncExitStack() as stack:
         _, stores = await opened(stack, settings)
-        worker = new_worker(stores, served, settings, book)
+        worker = new_worker(stores, served, settings, new_gateway(stores, served, settings, book))
         clock = SystemClock()
         upkeep = UpkeepWatch(stores.schedule, clock)
         health = HealthRoutes({"store": upkeep.watched(stores.tasks.ping), "loop": _loop_check(worker)})
-        metrics = MetricsRoute(QueueLoads(stores.lanes, upkeep, clock).look)
+        metrics = MetricsRoute(
+            QueueLoads(stores.lanes, upkeep, clock).look,
+            BudgetUse(stores.accounts, settings.budget_limits, clock),
+            worker.gateway,
+        )
         await stack.enter_async_context(health_server(health_port, [*health.routes(), *metrics.routes()]))
         await until_drained(worker, stop)
 
 
-def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> Worker:
+def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings, gateway: ModelGateway) -> Worker:
     anyio.to_thread.current_default_thread_limiter().total_tokens = max(40, settings.worker_concurrency)
     # With thousands of live tasks the collector would walk all of them again and again: 9.7 s instead of 31 s for
     # 4,000 agent runs at once. The second number is how soon it looks at what was in use when it looked first: with 50
@@ -65,14 +71,19 @@ def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings,
         stores.event_log,
         stores.cancel_signals,
         stores.open_registry,
+        ledger=stores.ledger,
     )
     return Worker(
         ports,
         served,
         WorkerSettings(
-            settings.worker_concurrency, settings.lease_seconds, settings.drain_seconds, settings.max_retries
+            settings.worker_concurrency,
+            settings.lease_seconds,
+            settings.drain_seconds,
+            settings.max_retries,
+            budgets=settings.budget_limits,
         ),
-        ModelGateway(price_book=book),
+        gateway,
     )
 
 

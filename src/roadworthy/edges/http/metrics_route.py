@@ -14,8 +14,10 @@ from starlette.types import ASGIApp
 
 from roadworthy.core.insight.budget_use import BudgetUse
 from roadworthy.core.insight.queue_loads import QueueLook
+from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.domain.budget import BudgetScope
 from roadworthy.edges.http.budget_gauge import budget_collector
+from roadworthy.edges.http.gateway_metrics import gateway_collector
 from roadworthy.edges.http.resource import public
 
 if TYPE_CHECKING:
@@ -33,8 +35,15 @@ class MetricsRoute:
     Always answers: if the store does not, `roadworthy_store_up` is 0 and the gauges that come from it are left out.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[QueueLook]], budget_use: BudgetUse | None = None) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[QueueLook]],
+        budget_use: BudgetUse | None = None,
+        gateway: ModelGateway | None = None,
+    ) -> None:
+        """`gateway` is that of the worker in this process, if there is one."""
         self._ask = look
+        self._gateway = gateway
         self._budget_use = budget_use
         self._look: QueueLook | None = None
         self._budgets: Mapping[BudgetScope, float] = {}
@@ -48,6 +57,8 @@ class MetricsRoute:
 
         if self._registry is None:
             self._registry = _registry(lambda: self._look, lambda: self._budgets)
+            if self._gateway is not None:
+                self._registry.register(gateway_collector(self._gateway))
         look, budgets = None, dict[BudgetScope, float]()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
