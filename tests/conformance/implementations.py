@@ -12,6 +12,7 @@ from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
+from roadworthy.adapters.memory.grades import MemoryGrades
 from roadworthy.adapters.memory.journal import MemoryJournal
 from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
@@ -25,6 +26,7 @@ from roadworthy.adapters.postgres import (
     PostgresBudgetLedger,
     PostgresDeadLetters,
     PostgresDutySchedule,
+    PostgresGrades,
     PostgresJournal,
     PostgresLanes,
     PostgresOperatorActions,
@@ -75,6 +77,7 @@ def memory_stores() -> Stores:
         lanes=MemoryLanes(database),
         dead=MemoryDeadLetters(database),
         actions=MemoryOperatorActions(database),
+        grades=MemoryGrades(database),
         ledger=MemoryBudgetLedger(database),
         accounts=MemoryBudgetAccounts(database),
         pass_time=clock.advance,
@@ -96,6 +99,7 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
         lanes=PostgresLanes(pool),
         dead=PostgresDeadLetters(pool),
         actions=PostgresOperatorActions(pool),
+        grades=PostgresGrades(pool),
         ledger=PostgresBudgetLedger(pool),
         accounts=PostgresBudgetAccounts(pool),
         pass_time=asyncio.sleep,

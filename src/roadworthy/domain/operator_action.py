@@ -21,6 +21,8 @@ class ActionKind(StrEnum):
     """Tasks went to the lane of another version."""
     CORRECT_CHARGE = "correct_charge"
     """An uncertain charge was given its real cost."""
+    LABEL = "label"
+    """A task was graded, by an operator or an evaluation."""
     CLEAR_CACHE = "clear_cache"
     """Kept replies were forgotten; the detail says of whom."""
 

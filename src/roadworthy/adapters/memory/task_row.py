@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from roadworthy.domain.event import changed_number
+from roadworthy.domain.grade import Grade
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import JournalEntry, text_of
 from roadworthy.domain.principal import Principal
@@ -59,6 +60,8 @@ class TaskRow:
     fair_tag: int = 0
     generation: int = 0
     tier: Tier | None = None
+    grades: dict[str, Grade] = field(default_factory=dict[str, Grade])
+    """By source."""
     place: int = 0
     """Among the blocked tasks of its session that do not interrupt: the lowest is released first."""
 

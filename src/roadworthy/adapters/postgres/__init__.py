@@ -8,6 +8,7 @@ from roadworthy.adapters.postgres.budget_accounts import PostgresBudgetAccounts
 from roadworthy.adapters.postgres.budget_ledger import PostgresBudgetLedger
 from roadworthy.adapters.postgres.dead_letters import PostgresDeadLetters
 from roadworthy.adapters.postgres.duty_schedule import PostgresDutySchedule
+from roadworthy.adapters.postgres.grades import PostgresGrades
 from roadworthy.adapters.postgres.journal import PostgresJournal
 from roadworthy.adapters.postgres.lanes import PostgresLanes
 from roadworthy.adapters.postgres.migrate import check_schema, migrate
@@ -24,6 +25,7 @@ __all__ = [
     "PostgresBudgetLedger",
     "PostgresDeadLetters",
     "PostgresDutySchedule",
+    "PostgresGrades",
     "PostgresJournal",
     "PostgresLanes",
     "PostgresOperatorActions",

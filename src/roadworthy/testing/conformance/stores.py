@@ -10,6 +10,7 @@ from roadworthy.ports.budget_accounts import BudgetAccounts
 from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
+from roadworthy.ports.grades import Grades
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.operator_actions import OperatorActions
@@ -32,6 +33,7 @@ class Stores:
     lanes: Lanes
     dead: DeadLetters
     actions: OperatorActions
+    grades: Grades
     ledger: BudgetLedger
     accounts: BudgetAccounts
     pass_time: Callable[[float], Awaitable[None]]

@@ -8,6 +8,8 @@ with deleted_tasks as (
 ), deleted_words as (
     -- Who did what to the tasks stays known; what was said does not.
     update operator_actions set detail = detail - $2::text[] where task_id in (select id from deleted_tasks)
+), deleted_grades as (
+    delete from grades where session_id = $1
 ), deleted_turns as (
     delete from turns where session_id = $1
 )

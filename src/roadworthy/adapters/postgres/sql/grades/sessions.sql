@@ -1,0 +1,19 @@
+with page as materialized (
+    select graded.session_id as id, first.agent, first.input
+    from (
+        select session_id from grades
+        where ($2::uuid is null or session_id < $2)
+        group by session_id
+        having $4::timestamptz is null or max(at) >= $4
+        order by session_id desc
+    ) graded
+    cross join lateral (
+        select agent, left(input, $5) as input from tasks where session_id = graded.session_id order by id limit 1
+    ) first
+    where $3::text is null or first.agent = $3
+    order by graded.session_id desc
+    limit $1
+)
+select page.id, page.agent, page.input, t.tier, g.task_id, g.source, g.mark, g.enough, g.note, g.given_by, g.at
+from page join grades g on g.session_id = page.id join tasks t on t.id = g.task_id
+order by page.id desc, g.task_id, g.source

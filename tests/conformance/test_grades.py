@@ -1,0 +1,9 @@
+from roadworthy.testing.conformance.grades import GiveGradesContract, GradedSessionsContract
+
+
+class TestGiveGrades(GiveGradesContract):
+    pass
+
+
+class TestGradedSessions(GradedSessionsContract):
+    pass
