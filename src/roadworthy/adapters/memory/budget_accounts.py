@@ -61,8 +61,8 @@ class MemoryBudgetAccounts:
 
     async def alerts(self, most: int = 100) -> list[Alert]:
         def newest() -> list[Alert]:
-            found = sorted(self._money.alerts.values(), key=lambda alert: (_order(alert.budget), alert.percent))
-            return sorted(found, key=lambda alert: alert.at, reverse=True)[:most]
+            found = self._money.alerts.values()
+            return sorted(found, key=lambda alert: (-alert.at, -alert.percent, _order(alert.budget)))[:most]
 
         return await self._database.run("budget_accounts.alerts", newest)
 

@@ -1,4 +1,4 @@
 select scope, tenant, owner, percent, window_start, at, "limit", spent
 from budget_alerts
-order by at desc, scope, tenant, owner, percent
+order by at desc, percent desc, scope, tenant, owner
 limit $1

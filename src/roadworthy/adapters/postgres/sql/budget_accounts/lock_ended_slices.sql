@@ -19,16 +19,13 @@ with recursive holders as (
     select distinct holder, day from charges where state = 'open'
 ), held as materialized (
     select s.holder, s.day, s.scope, s.tenant, s.owner
-    from gone cross join lateral (
-        select of.* from budget_slices of
-        where of.holder = gone.holder and of.closed_at is null
-            and of.day < case
-                when gone.is_gone then 'infinity'::date
-                else ((statement_timestamp() - $1::double precision * interval '1 second') at time zone 'UTC')::date
-            end
-    ) ended
-    join budget_slices s using (holder, day, scope, tenant, owner)
-    where not exists (select from under_way u where u.holder = s.holder and u.day = s.day) and s.closed_at is null
+    from gone join budget_slices s
+        on s.holder = gone.holder and s.closed_at is null
+        and s.day < case
+            when gone.is_gone then 'infinity'::date
+            else ((statement_timestamp() - $1::double precision * interval '1 second') at time zone 'UTC')::date
+        end
+    where not exists (select from under_way u where u.holder = s.holder and u.day = s.day)
     order by s.holder, s.day, s.scope, s.tenant, s.owner
     limit $2
     for no key update of s skip locked
