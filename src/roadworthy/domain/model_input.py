@@ -32,6 +32,8 @@ class ModelInput:
     """Everything else that the reply depends on: earlier messages, instructions, tools, settings. Equal bytes, equal
     surroundings; made only when a cache asks."""
     streams: bool = True
+    can_be_cached: bool = True
+    """Whether the reply depends on nothing but question, surroundings and model."""
     answer_tools: Collection[str] = ()
     """Tools by which the model gives its answer in a structure: asking for one of them does nothing yet."""
 

@@ -11,7 +11,7 @@ from roadworthy.domain.cache_policy import CachePolicy
 from roadworthy.domain.lane import NAME
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.price import Price
-from roadworthy.domain.route import RouteFunction, Router
+from roadworthy.domain.route import RouteFunction, Router, Tier
 from roadworthy.domain.task import lane_of
 
 Effect = Literal["read", "idempotent", "once"]
@@ -60,6 +60,14 @@ class ModelTiers:
             object.__setattr__(self, tier, tuple(names))
         if not (self.simple or self.moderate or self.complex):
             raise ValueError("models needs at least one tier with at least one model")
+
+    def chain(self, tier: Tier | None) -> tuple[str, ...]:
+        """The models of a tier in the order in which they are asked; where it has none, those of the next one that has:
+        moderate, complex, simple."""
+        wanted: tuple[Tier, ...] = (
+            ("moderate", "complex", "simple") if tier is None else (tier, "moderate", "complex", "simple")
+        )
+        return next(models for models in (getattr(self, one) for one in wanted) if models)
 
     @property
     def all(self) -> tuple[str, ...]:

@@ -12,21 +12,26 @@ from typing import Any, TypeVar
 
 import orjson
 
-from roadworthy.core.attempt import TextStream
 from roadworthy.core.execution.gate import Finished, Gate, Start
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
+from roadworthy.core.model_gateway.reply_stream import ReplyStream
+from roadworthy.core.model_gateway.token_estimate import estimated_tokens
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
 from roadworthy.domain.errors import NotKeepable
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import JournalEntry, within
-from roadworthy.domain.model_input import ModelInput, ProviderCall
+from roadworthy.domain.model_input import ModelInput, NamedModel, ProviderCall
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.error_class import agent_failure, model_failure, tool_failure
-from roadworthy.frameworks.wire_reply import calls_in, text_in, usage_in
+from roadworthy.frameworks.wire_reply import calls_in, is_cut, text_in, usage_in
 
 Result = TypeVar("Result")
+CallOf = (
+    Callable[[Callable[[str], None]], Awaitable[Result]]
+    | Callable[[Callable[[str], None], ProviderCall], Awaitable[Result]]
+)
 FRAMEWORK = "function"
 
 
@@ -41,39 +46,76 @@ class TaskContext:
         self.session_id = str(task.session_id)
         self.tenant = task.principal.tenant
         self.user = task.principal.user
+        self._least_tokens = estimated_tokens(
+            len(start.input.encode(errors="surrogatepass")) + sum(len(turn.payload) for turn in start.history)
+        )
+        """What a model is likely to be sent at least, where nobody says."""
         self.metadata: dict[str, Any] = orjson.loads(task.metadata)
         self.started_at = start.at
         """Seconds since 1970 when the task was first started: the same after a crash."""
         self.history: list[dict[str, Any]] = [message for turn in start.history for message in messages_of(turn)]
         """`{"role": "user" | "assistant", "content": …}` of the session so far."""
 
-    async def model(self, name: str, call: Callable[[Callable[[str], None]], Awaitable[Result]]) -> Result:
+    async def model(
+        self, name: str, call: CallOf[Result], *, request: Any = None, max_output_tokens: int | None = None
+    ) -> Result:
         """What `call` returns; after a crash it is taken from the journal instead of calling again.
 
-        `call` gets a function for text as it streams. It returns JSON types; of a reply in the shape of OpenAI's
-        chat completions or Anthropic's messages the text, tool calls and usage are recognised. Errors of
-        provider clients, HTTP libraries and connections are sorted into classes (`FailureClass`), some of which are
-        tried again later; everything else that `call` raises ends the task.
-        """
-        fresh: list[Result] = []
+        `call` gets a function for text as it streams and, if it takes a second argument, a ProviderCall: then the
+        models of the service's tiers are tried one after the other, and it must use the one named there and heed the
+        limit of its output. It returns JSON types; of a reply in the shape of OpenAI's chat completions or Anthropic's
+        messages the text, tool calls and usage are recognised. Errors of provider clients, HTTP libraries and
+        connections are sorted into classes (`FailureClass`), some of which are tried again; everything else that
+        `call` raises ends the task.
 
-        async def make(_: ProviderCall, stream: TextStream) -> ModelReply:
+        `request` is what `call` sends, as JSON types: how much it may cost is reckoned from it, and replies are cached
+        only where it is given. `max_output_tokens` is the limit that `call` sets itself.
+        """
+        ask: Callable[..., Awaitable[Result]] = call
+        made: list[tuple[ModelReply, Result]] = []
+        takes_call = takes_provider_call(call)
+
+        async def make(provider_call: ProviderCall, stream: ReplyStream) -> ModelReply:
+            def show(text: str) -> None:
+                stream(EventKind.TEXT, text)
+
+            model = provider_call.model
             try:
-                reply = await call(lambda text: stream(EventKind.TEXT, text))
+                result: Result = await (ask(show, provider_call) if takes_call else ask(show))
             except Exception as error:
-                if (failed := model_failure(error, name)) is None:
+                if (failed := model_failure(error, model)) is None:
                     raise
                 raise failed from error
-            fresh.append(reply)
-            payload = _encoded(reply, f"the reply of the model {name!r}")
-            return ModelReply(payload, name, text_in(reply), calls_in(reply), usage_in(reply))
+            payload = _encoded(result, f"the reply of the model {model!r}")
+            reply = ModelReply(
+                payload, model, text_in(result), calls_in(result), usage_in(result), is_cut=is_cut(result)
+            )
+            made.append((reply, result))
+            return reply
+
+        asked = self._asked(name, request, max_output_tokens)
 
         async def do(model_call: ModelCall) -> ModelReply:
-            input = ModelInput(name, 0, None, "", bytes, streams=False)
-            return await model_call.answer(input, make)
+            return await model_call.answer(asked, make, self._gate.chain if takes_call else ())
 
         payload = await self._gate.model(do)
-        return fresh[0] if fresh else orjson.loads(payload)
+        # Of several calls the last one was answered; where the journal answered, or a cache, there was none.
+        return made[-1][1] if made and made[-1][0].payload is payload else orjson.loads(payload)
+
+    def _asked(self, name: str, request: Any, max_output_tokens: int | None) -> ModelInput:
+        if request is None:
+            return ModelInput(
+                name, self._least_tokens, max_output_tokens, "", bytes, streams=False, can_be_cached=False
+            )
+        sent = canonical(request)
+        return ModelInput(
+            model=name,
+            input_tokens=estimated_tokens(len(sent)),
+            output_tokens=max_output_tokens,
+            question="",
+            surroundings=lambda: canonical([request, max_output_tokens]),
+            streams=False,
+        )
 
     async def tool(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
         """What `function(**arguments)` returns; after a crash it is taken from the journal.
@@ -109,7 +151,7 @@ class FunctionRunner:
     """Runs one service whose agent is an async function of `(ctx, message)` or of `(message)`."""
 
     framework = FRAMEWORK
-    own_models = ()
+    own_models: Sequence[NamedModel] = ()
 
     def __init__(self, service: AgentService) -> None:
         self._function = service.agent
@@ -135,6 +177,16 @@ class FunctionRunner:
         own = [entry for entry in entries if not within(entry).startswith("t")]
         said = [text for entry in own for kind, text in entry.detail.get("pieces", ()) if kind == EventKind.TEXT]
         return _turn(input, said[-1] if said else "The task ended before there was an answer.")
+
+
+def takes_provider_call(call: Callable[..., Any]) -> bool:
+    """Whether it must be given a second argument; one with a default is its own affair (`lambda stream, m=mine: …`)."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.kind in positional and one.default is one.empty for one in parameters) > 1
 
 
 def messages_of(turn: Turn) -> list[dict[str, Any]]:

@@ -33,15 +33,35 @@ def calls_in(reply: Any) -> list[dict[str, Any]]:
     ]
 
 
+def is_cut(reply: Any) -> bool:
+    """Whether it ended at the limit of its output."""
+    choices = _object(reply).get("choices")
+    if isinstance(choices, list) and choices:
+        return _object(cast(list[Any], choices)[0]).get("finish_reason") == "length"
+    return _object(reply).get("stop_reason") == "max_tokens"
+
+
 def usage_in(reply: Any) -> dict[str, int]:
-    """`input_tokens, output_tokens, cache_read_tokens`, as far as the reply says so."""
+    """`input_tokens, output_tokens, cache_read_tokens, cache_write_tokens`, as far as the reply says so. Those that a
+    prompt cache saved or kept are counted among the input tokens, too."""
     usage = _object(_object(reply).get("usage"))
-    cached = _object(usage.get("prompt_tokens_details")).get("cached_tokens") or usage.get("cache_read_input_tokens")
-    counts = {
-        "input_tokens": usage.get("prompt_tokens", usage.get("input_tokens")),
-        "output_tokens": usage.get("completion_tokens", usage.get("output_tokens")),
-        "cache_read_tokens": cached,
-    }
+    if "prompt_tokens" in usage:
+        counts = {
+            "input_tokens": usage["prompt_tokens"],
+            "output_tokens": usage.get("completion_tokens"),
+            "cache_read_tokens": _object(usage.get("prompt_tokens_details")).get("cached_tokens"),
+        }
+    else:
+        counts = {
+            "input_tokens": usage.get("input_tokens"),
+            "output_tokens": usage.get("output_tokens"),
+            "cache_read_tokens": usage.get("cache_read_input_tokens"),
+            "cache_write_tokens": usage.get("cache_creation_input_tokens"),
+        }
+        if isinstance(counts["input_tokens"], int):
+            # Anthropic counts the three apart.
+            cached = (counts["cache_read_tokens"], counts["cache_write_tokens"])
+            counts["input_tokens"] += sum(count for count in cached if isinstance(count, int))
     return {name: count for name, count in counts.items() if isinstance(count, int)}
 
 

@@ -14,9 +14,10 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
 from roadworthy.domain.errors import ModelCallFailed
+from roadworthy.domain.event import EventKind
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.lean_chat_completions import LeanChatCompletions
-from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
+from roadworthy.frameworks.pydantic_ai.streamed_reply import streamed_reply
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 from roadworthy.testing.simulated_provider import ProviderSettings, SimulatedProvider, start
 
@@ -54,11 +55,25 @@ def lean(name: str, provider: SimulatedProvider, transport: ProviderTransport) -
     return model
 
 
+class Heard:
+    """What readers were shown."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.has_begun = False
+
+    def __call__(self, _: EventKind, text: str) -> None:
+        self.texts.append(text)
+
+    def begins(self) -> None:
+        self.has_begun = True
+
+
 async def ask(model: Model) -> tuple[ModelResponse, list[str]]:
-    heard: list[str] = []
-    streaming = StreamingModel(model, lambda kind, text: heard.append(text))  # type: ignore[arg-type]
-    response = await streaming.request(QUESTION, None, ModelRequestParameters(function_tools=[LOOKUP]))  # type: ignore[arg-type]
-    return response, heard
+    heard = Heard()
+    parameters = ModelRequestParameters(function_tools=[LOOKUP])
+    response = await streamed_reply(model, QUESTION, None, parameters, heard)  # type: ignore[arg-type]
+    return response, heard.texts
 
 
 def essence(response: ModelResponse) -> list[Any]:

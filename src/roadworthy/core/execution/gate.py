@@ -15,6 +15,7 @@ from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.model_input import NamedModel
+from roadworthy.domain.route import Tier
 from roadworthy.domain.task import Task, Turn
 
 
@@ -33,6 +34,17 @@ class Gate:
     @property
     def task(self) -> Task:
         return self._attempt.task
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The models that its tier names, in the order in which they are asked; none where the service has no tiers."""
+        models = self._attempt.service.models
+        return models.chain(self.tier) if models is not None and not self._scope.within else ()
+
+    @property
+    def tier(self) -> Tier | None:
+        """Whose models answer; None where the service has none to choose among."""
+        return self._attempt.tier
 
     @property
     def within(self) -> str:

@@ -10,7 +10,8 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.model_reply import ModelReply
 from roadworthy.core.model_gateway.provider_calls import ModelCall
 from roadworthy.core.scope import Scope
-from roadworthy.domain.journal import EntryKind
+from roadworthy.domain.errors import BudgetUsedUp, LimitReached
+from roadworthy.domain.journal import EntryKind, key_in
 
 __all__ = ["ModelCall", "ModelReply", "call_model"]
 
@@ -29,18 +30,20 @@ async def call_model(
     attempt.model_calls += 1
     scope.steps += 1
     step, chain = scope.steps, scope.chain()
-    key = scope.name(f"m{step}")
-    if entry := attempt.replayed(key):
+    name = scope.name(f"m{step}")
+    if entry := attempt.replayed(name):
         attempt.journal_check.same(entry, "chain", chain)
         # Calls that were made at the same time saw the same chain: all of them start before the first one is linked.
         await asyncio.sleep(0)
         scope.link(entry.name, entry.payload)
+        if (cut := entry.detail.get("cut")) is not None:
+            raise (BudgetUsedUp if cut["code"] == BudgetUsedUp.code else LimitReached)(cut["message"])
         return entry.payload
     await attempt.journal_check.nothing_left_out()
     attempt.check_limits()
     await attempt.permit()
     # What the agents of a tool say is for that tool, not for the readers.
-    call = ModelCall(attempt, gateway, key, shown=not scope.within.startswith("t"))
+    call = ModelCall(attempt, gateway, key_in(attempt.task.generation, name), not scope.within.startswith("t"))
     try:
         reply = await do(call)
         detail = {
@@ -50,8 +53,12 @@ async def call_model(
             "chain": chain,
             **call.detail(reply),
         }
-        await attempt.record(Draft(key, EntryKind.MODEL, reply.payload, detail))
+        await attempt.record(Draft(name, EntryKind.MODEL, reply.payload, detail, call.settlement()))
+        call.keep()
     finally:
-        call.close()
-    scope.link(key, reply.payload)
+        await call.close()
+    scope.link(name, reply.payload)
+    if call.cut is not None:
+        # The agent would take it for a whole answer.
+        raise call.cut
     return reply.payload

@@ -5,33 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import orjson
-from pydantic import TypeAdapter
 from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
-from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.output import OutputContext
 from pydantic_ai.tools import RunContext, ToolDefinition
 
-from roadworthy.core.attempt import TextStream
 from roadworthy.core.execution.gate import Gate
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
-from roadworthy.domain.model_input import ModelInput, ProviderCall
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
-from roadworthy.frameworks.pydantic_ai.streaming_model import StreamingModel
+from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
+from roadworthy.frameworks.pydantic_ai.service_models import Chain, ServiceModels
+from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
 
-RESPONSE = TypeAdapter(ModelResponse)
+_BY_DEFAULT = SimplifiedPrompt()
 
 
 class GateCapability(AbstractCapability[Any]):
     """Outermost: what other capabilities do happens inside, and is not done again in a replay."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, models: ServiceModels | None = None) -> None:
+        """`models` are those of the service; agents that its tools run have their own model only."""
         self._gate = gate
+        self._tier: Chain = {} if models is None else models.chain(gate.tier)
+        self._simplified_prompt = _BY_DEFAULT if models is None else models.simplified_prompt
 
     def get_ordering(self) -> CapabilityOrdering:
         return CapabilityOrdering(position="outermost")
@@ -41,19 +42,18 @@ class GateCapability(AbstractCapability[Any]):
     ) -> ModelResponse:
         fresh: list[ModelResponse] = []
 
-        async def make(_: ProviderCall, stream: TextStream) -> ModelReply:
-            model = request_context.model
+        async def do(call: ModelCall) -> ModelReply:
+            model = GatedModel(request_context.model, call, self._tier, self._simplified_prompt)
             try:
-                response = await handler(replace(request_context, model=StreamingModel(model, stream)))
+                response = await handler(replace(request_context, model=model))
             except Exception as error:
+                if model.failed is not None and error in (model.failed, model.failed.__cause__):
+                    raise model.failed  # noqa: B904
                 if (failed := model_call_failure(error, model.model_name)) is None:
                     raise
                 raise failed from error
             fresh.append(response)
-            return _reply(response)
-
-        async def do(call: ModelCall) -> ModelReply:
-            return await call.answer(ModelInput(request_context.model.model_name, 0, None, "", bytes), make)
+            return model.reply_for(response)
 
         payload = await self._gate.model(do)
         return fresh[0] if fresh else RESPONSE.validate_json(payload)
@@ -97,38 +97,3 @@ class GateCapability(AbstractCapability[Any]):
         if isinstance(fresh[-1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
             raise fresh[-1]
         return fresh[-1]
-
-
-def _reply(response: ModelResponse) -> ModelReply:
-    used = response.usage
-    usage = {
-        "input_tokens": used.input_tokens,
-        "output_tokens": used.output_tokens,
-        "cache_read_tokens": used.cache_read_tokens,
-        "cache_write_tokens": used.cache_write_tokens,
-    }
-    calls = [
-        {"call_id": part.tool_call_id, "tool": part.tool_name, "arguments": _arguments(part)}
-        for part in response.parts
-        if isinstance(part, ToolCallPart)
-    ]
-    return ModelReply(
-        payload=RESPONSE.dump_json(response),
-        model=response.model_name or "unknown",
-        text="".join(part.content for part in response.parts if isinstance(part, TextPart)),
-        tool_calls=calls,
-        usage=usage,
-        provider=response.provider_name,
-        url=response.provider_url,
-        is_cut=response.finish_reason == "length",
-    )
-
-
-def _arguments(part: ToolCallPart) -> Any:
-    """As JSON types; what the model wrote, where that isn't JSON."""
-    if not isinstance(part.args, str):
-        return part.args or {}
-    try:
-        return orjson.loads(part.args)
-    except orjson.JSONDecodeError:
-        return part.args

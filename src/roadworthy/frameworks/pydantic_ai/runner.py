@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pydantic_ai.agent import AbstractAgent
-from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
@@ -20,15 +19,17 @@ from pydantic_ai.usage import UsageLimits
 from pydantic_core import to_json
 
 from roadworthy.core.execution.gate import Finished, Gate, Start
-from roadworthy.domain.errors import TargetNotLoadable
 from roadworthy.domain.journal import EntryKind, JournalEntry, within
+from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.function import messages_of
 from roadworthy.frameworks.pydantic_ai.errors import run_failure
-from roadworthy.frameworks.pydantic_ai.gate_capability import RESPONSE, GateCapability
+from roadworthy.frameworks.pydantic_ai.gate_capability import GateCapability
+from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE
 from roadworthy.frameworks.pydantic_ai.own_models import models_in
+from roadworthy.frameworks.pydantic_ai.service_models import ServiceModels
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
 FRAMEWORK = "pydantic_ai"
@@ -45,11 +46,8 @@ class PydanticAIRunner:
 
     def __init__(self, service: AgentService) -> None:
         self._agent: AbstractAgent[Any, Any] = service.agent
-        try:
-            self._model = transport.model(self._agent.model)
-        except UserError as error:
-            raise TargetNotLoadable(f"the model of service {service.name!r} can't be used: {error}") from error
-        self.own_models = tuple(models_in(self._model))
+        self._models = ServiceModels(service, transport)
+        self.own_models: Sequence[NamedModel] = tuple(models_in(self._models.own))
         self.code = code_digest(_code_of(self._agent))
 
     @staticmethod
@@ -64,9 +62,9 @@ class PydanticAIRunner:
                     run_id=str(gate.task.id),
                     conversation_id=str(gate.task.session_id),
                     message_history=[message for turn in start.history for message in _messages(turn)],
-                    model=self._model,
+                    model=self._models.first(gate.tier),
                     usage_limits=_NO_LIMIT,
-                    capabilities=[GateCapability(gate)],
+                    capabilities=[GateCapability(gate, self._models)],
                 )
         except Exception as error:
             if (failed := run_failure(error)) is None:
