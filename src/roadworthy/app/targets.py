@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import structlog
 
+from roadworthy.app.caches import check_embedder
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.model_gateway.prices import PriceBook, how_to_declare
 from roadworthy.domain.errors import TargetNotLoadable
@@ -26,7 +27,8 @@ log = structlog.get_logger()
 def load_targets(targets: Sequence[str], price_book: PriceBook) -> dict[str, Served]:
     """Lane → service with its runner, also for the lanes that a service continues and that no other one serves.
 
-    TargetNotLoadable says what is wrong with which target, and of a model that nobody has a price for how to give one.
+    TargetNotLoadable says what is wrong with which target, and of a model that nobody has a price for how to give one,
+    of an embedder that is not there how to get it.
     """
     served: dict[str, Served] = {}
     for target in targets:
@@ -38,6 +40,7 @@ def load_targets(targets: Sequence[str], price_book: PriceBook) -> dict[str, Ser
             _say_what_has_no_effect_yet(service)
             one = served[service.lane] = Served(service, runner_for(service))
             _check_prices(one, price_book)
+            check_embedder(service)
     return served | _continued(served)
 
 
