@@ -48,7 +48,8 @@ async def operator(launcher: Launcher, served: Deployment) -> AsyncIterator[Oper
 
 
 async def die(deployment: Deployment, *messages: str, session_id: str | None = None, tool: str = "charge") -> list[Any]:
-    """Tasks that paid in their first step, and whose second one the provider refused: it does not know the key."""
+    """Tasks that paid in their first step, and whose second one the provider refused as invalid: no outage, after which
+    they would end with what they have, but something to mend."""
     provider, tools = deployment.provider, deployment.tools
     before = tools.counts([tool])[tool]
     provider.control(script=[calls(tool), LONG])
@@ -56,7 +57,7 @@ async def die(deployment: Deployment, *messages: str, session_id: str | None = N
     fields = {} if session_id is None else {"session_id": session_id}
     tasks = [await deployment.api.submit("openai", message, **fields) for message in messages]
     await tools.until_called(tool, before + len(tasks))
-    provider.control(faults=["401/sim-openai"])
+    provider.control(faults=["400/sim-openai"])
     tools.release()
     for task in tasks:
         assert (await deployment.api.ended(task["id"]))["status"] == "dead"
@@ -85,12 +86,12 @@ async def test_it_goes_on_from_the_failed_step_and_pays_once(served: Deployment,
     task_id, after = task["id"], await cursor(served, task["id"])
     listed = await operator.dead("list", "--since", "1h")
     assert task_id in listed
-    assert "1  authentication_failed  (openai@1)" in listed
+    assert "1  invalid_model_request  (openai@1)" in listed
     shown = await operator.dead("show", task_id)
-    for wanted in ("Pay for the lamp.", "step 2  << failed", "charge of item 1 is done", "set a valid key"):
+    for wanted in ("Pay for the lamp.", "step 2  << failed", "charge of item 1 is done", "mend what the agent sends"):
         assert wanted in shown
     letter = await operator.json("show", task_id)
-    assert (letter["failed_step"]["step"], letter["error"]["code"]) == (2, "authentication_failed")
+    assert (letter["failed_step"]["step"], letter["error"]["code"]) == (2, "invalid_model_request")
     assert [(effect["tool"], effect["outcome"]) for effect in letter["effects"]] == [("charge", "done")]
 
     assert "resumed by dev from step 2" in await operator.dead("resume", task_id, "--note", "key mended")
@@ -187,10 +188,10 @@ async def test_all_of_a_session_one_after_the_other(served: Deployment, operator
 
     assert "or --all" in await operator.dead("resume", code=2)
     served.provider.control(script=[calls("charge"), LONG])
-    dry = await operator.dead("resume", "--code", "authentication_failed", "--dry-run")
+    dry = await operator.dead("resume", "--code", "invalid_model_request", "--dry-run")
     assert "3 would be resumed" in dry
     assert {(await served.api.task(task["id"]))["status"] for task in tasks} == {"dead"}
-    answer = await operator.json("resume", "--code", "authentication_failed")
+    answer = await operator.json("resume", "--code", "invalid_model_request")
     assert [task["outcome"] for task in answer["tasks"]] == ["resumed"] * 3
     assert [task["id"] for task in answer["tasks"]] == [task["id"] for task in tasks]
     assert {task["status"] for task in answer["tasks"][1:]} <= {"blocked", "queued"}

@@ -185,7 +185,11 @@ async def test_a_model_that_never_comes_to_an_end(served: Deployment) -> None:
         task = await served.api.submit(agent, "Go.", limits={"steps": 3})
         async with served.api.follow(task["id"]) as stream:
             done = await stream.check("partial")
-        assert done["reason"] == "the task used up its 3 steps; raise limits.steps if its work takes more"
+        assert done["reason"] == (
+            "the task used up its 3 steps; raise limits.steps if its work takes more; the output is what its tools had "
+            "found so far"
+        )
+        assert done["output"].splitlines() == ["So far:", *["- look_up: look_up of item 1 is done"] * 3]
         assert turns(served, agent) == [0, 1, 2]
 
     await each(ALL, check)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
+from roadworthy.core.execution.best_answer import BestAnswer, best_answer
 from roadworthy.core.execution.gate import Finished
 from roadworthy.domain.errors import (
     AgentFailed,
@@ -37,6 +40,8 @@ class Facts:
     step: int
     """Model calls begun so far: the last one is where the attempt ended."""
     partial_text: str
+    found: Sequence[tuple[str, Any]]
+    """Tool and result of each call that was done."""
     fallback_answer: str | None
     chance: float
     """Between 0 and 1: spreads retries that failed together."""
@@ -61,15 +66,14 @@ def decide(end: Finished | Exception, facts: Facts) -> Verdict | None:
         case Fenced() | LeaseLost():
             return None
         case CancelRequested():
-            return Verdict(TaskStatus.CANCELLED, in_words(end), output=_partial(facts, None))
+            return Verdict(TaskStatus.CANCELLED, in_words(end), output=_text(facts))
         case LimitReached():
-            answer = _partial(facts, facts.fallback_answer)
-            return Verdict(TaskStatus.PARTIAL, in_words(end), output=answer, error=_error(end, facts, in_words(end)))
+            return _ended_early(end, in_words(end), facts, _best(facts))
         case HandoverRequested():
-            return Verdict(TaskStatus.QUEUED, in_words(end), output=_partial(facts, None))
+            return Verdict(TaskStatus.QUEUED, in_words(end), output=_text(facts))
         case EffectUnknown() | JournalMismatch():
             error = _error(end, facts, in_words(end))
-            return Verdict(TaskStatus.WAITING, in_words(end), output=_partial(facts, None), error=error)
+            return Verdict(TaskStatus.WAITING, in_words(end), output=_text(facts), error=error)
         case AttemptFailed():
             return _failed(end, facts)
         case StoreUnavailable():
@@ -87,7 +91,7 @@ def _failed(end: AttemptFailed, facts: Facts) -> Verdict:
                 return Verdict(
                     TaskStatus.QUEUED,
                     reason,
-                    output=_partial(facts, None),
+                    output=_text(facts),
                     run_after_seconds=pause,
                     counts_as_failure=True,
                 )
@@ -97,23 +101,42 @@ def _failed(end: AttemptFailed, facts: Facts) -> Verdict:
             )
         else:
             reason = f"failed {facts.failures + 1} times without progress; last: {reason}"
+    if treatment.blames_model and (answer := _best(facts)) is not None:
+        # It is not the user who has to wait until a provider is well again.
+        return _ended_early(end, reason, facts, answer)
     reason = f"{reason}; {treatment.advice}"
     return Verdict(
         TaskStatus.DEAD,
         reason,
-        output=_partial(facts, None),
+        output=_text(facts),
         error=_error(end, facts, reason),
         counts_as_failure=True,
     )
 
 
-def _partial(facts: Facts, otherwise: str | None) -> bytes | None:
-    answer = facts.partial_text or otherwise
-    return None if answer is None else orjson.dumps(answer)
+def _ended_early(end: RoadworthyError, reason: str, facts: Facts, answer: BestAnswer | None) -> Verdict:
+    reason = f"{reason}; {'it had nothing to say yet' if answer is None else answer.words}"
+    return Verdict(
+        TaskStatus.PARTIAL,
+        reason,
+        output=None if answer is None else orjson.dumps(answer.text),
+        error=_error(end, facts, reason, answer),
+        counts_as_failure=isinstance(end, AttemptFailed),
+    )
 
 
-def _error(end: RoadworthyError, facts: Facts, message: str) -> bytes:
+def _best(facts: Facts) -> BestAnswer | None:
+    return best_answer(facts.partial_text, facts.found, facts.fallback_answer)
+
+
+def _text(facts: Facts) -> bytes | None:
+    return orjson.dumps(facts.partial_text) if facts.partial_text else None
+
+
+def _error(end: RoadworthyError, facts: Facts, message: str, answer: BestAnswer | None = None) -> bytes:
     error: dict[str, object] = {"code": end.code, "message": message}
+    if answer is not None:
+        error["answer"] = answer.source
     if facts.step:
         error["step"] = facts.step
     if isinstance(end, AttemptFailed | EffectUnknown) and end.tool is not None:

@@ -16,6 +16,7 @@ from roadworthy.core.attempt import Append, Attempt, Draft
 from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.agent_run import AgentRun
+from roadworthy.core.execution.best_answer import found_by_tools
 from roadworthy.core.execution.decide import Facts, Verdict, decide
 from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.model_gateway.gateway import ModelGateway
@@ -25,6 +26,7 @@ from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     AgentFailed,
+    AttemptFailed,
     InternalError,
     LimitReached,
     RoadworthyError,
@@ -36,7 +38,7 @@ from roadworthy.domain.journal import EntryKind, JournalEntry
 from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
-from roadworthy.domain.task import Claimed, Settlement, TaskStatus, Turn
+from roadworthy.domain.task import Claimed, Settlement, Task, TaskStatus, Turn
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import Settled, SettleRefused
@@ -88,6 +90,7 @@ class RunningAttempt:
         self._claimed = claimed
         self.lease = lease
         self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher, ports.abandoned)
+        self.attempt.max_retries = ports.max_retries
         self.gate = Gate(self.attempt, ports.threads, ports.gateway)
 
     def interrupt(self, error: TaskInterruption) -> None:
@@ -150,6 +153,7 @@ class RunningAttempt:
             return error
         finally:
             limit.cancel()
+            self.attempt.purse.close()
 
     async def _run_agent(self, start: Start) -> Finished:
         surroundings.set(Surroundings(self.gate))
@@ -178,6 +182,8 @@ class RunningAttempt:
         if task.journal_length:
             entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
             self.attempt.replay(entries)
+        if task.attempt > 1:
+            await self._stored(lambda: self._ports.gateway.money.take_over(self.attempt))
         facts = await self._first_entry(self.attempt.entries())
         history: Sequence[Turn] = ()
         if turns := facts["turns"]:
@@ -256,7 +262,8 @@ class RunningAttempt:
             max_retries=self._ports.max_retries,
             queue_seconds=self.attempt.limits.queue_seconds,
             step=self.attempt.scope.steps,
-            partial_text=self.attempt.partial_text,
+            partial_text=self.attempt.partial_text or _text_before(self._claimed.task),
+            found=found_by_tools(self.attempt.entries()),
             fallback_answer=self._served.service.fallback_answer,
             chance=random.random(),  # noqa: S311
         )
@@ -275,8 +282,10 @@ class RunningAttempt:
 
     def _log_end(self, end: Exception, verdict: Verdict) -> None:
         task = self._claimed.task
-        # What waits needs a person as much as what is dead.
+        # What waits needs a person as much as what is dead, and so does what kept a task from a better answer.
         level = {TaskStatus.DEAD: log.error, TaskStatus.WAITING: log.warning}.get(verdict.status, log.info)
+        if verdict.status is TaskStatus.PARTIAL and isinstance(end, AttemptFailed):
+            level = log.error
         mended_in_code = not isinstance(end, RoadworthyError) or end.code in _MENDED_IN_CODE
         level(
             "attempt_ended",
@@ -292,6 +301,12 @@ class RunningAttempt:
             retry_seconds=round(verdict.run_after_seconds, 1) or None,
             exc_info=end if mended_in_code else None,
         )
+
+
+def _text_before(task: Task) -> str:
+    """What an earlier attempt had written in the middle of a model call: it is in no journal."""
+    output = orjson.loads(task.output) if task.output else None
+    return output if isinstance(output, str) else ""
 
 
 def _internal(error: Exception) -> RoadworthyError:
