@@ -17,6 +17,7 @@ from roadworthy.adapters.memory.journal import MemoryJournal
 from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
+from roadworthy.adapters.memory.similar_replies import MemorySimilarReplies
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.adapters.memory.task_upkeep import MemoryTaskUpkeep
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
@@ -31,6 +32,7 @@ from roadworthy.adapters.postgres import (
     PostgresLanes,
     PostgresOperatorActions,
     PostgresSessionStore,
+    PostgresSimilarReplies,
     PostgresTaskStore,
     PostgresTaskUpkeep,
     PostgresWorkerRegistry,
@@ -80,6 +82,7 @@ def memory_stores() -> Stores:
         grades=MemoryGrades(database),
         ledger=MemoryBudgetLedger(database),
         accounts=MemoryBudgetAccounts(database),
+        similar=MemorySimilarReplies(database),
         pass_time=clock.advance,
     )
 
@@ -102,6 +105,7 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
         grades=PostgresGrades(pool),
         ledger=PostgresBudgetLedger(pool),
         accounts=PostgresBudgetAccounts(pool),
+        similar=PostgresSimilarReplies(pool),
         pass_time=asyncio.sleep,
     )
     await pool.close()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from roadworthy.adapters.memory.faults import Faults, NoFaults
 from roadworthy.adapters.memory.money_tables import MoneyTables
+from roadworthy.adapters.memory.similar_tables import SimilarTables
 from roadworthy.adapters.memory.task_row import TaskRow, owns
 from roadworthy.domain.errors import NotFound
 from roadworthy.domain.ids import SessionId, TaskId, new_id
@@ -72,6 +73,7 @@ class MemoryDatabase:
         self.tasks: dict[TaskId, TaskRow] = {}
         self.operator_actions: list[OperatorAction] = []
         self.money = MoneyTables()
+        self.similar = SimilarTables()
         self._clock = clock
         self.made_at = clock.time()
         self._transaction = threading.Lock()

@@ -15,6 +15,7 @@ from roadworthy.adapters.postgres.migrate import check_schema, migrate
 from roadworthy.adapters.postgres.operator_actions import PostgresOperatorActions
 from roadworthy.adapters.postgres.pool import Pool, open_pool
 from roadworthy.adapters.postgres.session_store import PostgresSessionStore
+from roadworthy.adapters.postgres.similar_replies import PostgresSimilarReplies
 from roadworthy.adapters.postgres.task_store import PostgresTaskStore
 from roadworthy.adapters.postgres.task_upkeep import PostgresTaskUpkeep
 from roadworthy.adapters.postgres.worker_registry import PostgresWorkerRegistry
@@ -30,6 +31,7 @@ __all__ = [
     "PostgresLanes",
     "PostgresOperatorActions",
     "PostgresSessionStore",
+    "PostgresSimilarReplies",
     "PostgresTaskStore",
     "PostgresTaskUpkeep",
     "PostgresWorkerRegistry",

@@ -15,6 +15,7 @@ from roadworthy.ports.journal import Journal
 from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.operator_actions import OperatorActions
 from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.similar_replies import SimilarReplies
 from roadworthy.ports.task_store import TaskStore
 from roadworthy.ports.task_upkeep import TaskUpkeep
 from roadworthy.ports.worker_registry import WorkerRegistry
@@ -36,6 +37,7 @@ class Stores:
     grades: Grades
     ledger: BudgetLedger
     accounts: BudgetAccounts
+    similar: SimilarReplies
     pass_time: Callable[[float], Awaitable[None]]
     """Let that many seconds of the store's time go by."""
 

@@ -1,0 +1,1 @@
+select counts from similarity_lessons where family = $1
