@@ -2,6 +2,7 @@
 
 from roadworthy.core.model_gateway.routing.rules import RuleRouter
 from roadworthy.core.model_gateway.routing.trained import TrainedRouter
+from roadworthy.core.remaining import Remaining, remaining
 from roadworthy.domain.cache_policy import CachePolicy
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.price import Price
@@ -14,9 +15,11 @@ __all__ = [
     "Limits",
     "ModelTiers",
     "Price",
+    "Remaining",
     "RouteRequest",
     "RuleRouter",
     "ToolPolicy",
     "TrainedRouter",
+    "remaining",
 ]
 __version__ = "0.1.0"

@@ -100,6 +100,7 @@ class Attempt:
         self.service = service
         self.limits = task.limits
         self.lease = lease
+        self._began = time.monotonic()
         self.interruption: RoadworthyError | None = None
         self.routed = Routed()
         """Known once it is loaded."""
@@ -177,6 +178,15 @@ class Attempt:
             raise LimitReached(
                 f"the task used up its ${self.limits.cost_usd}; raise limits.cost_usd if its work costs more"
             )
+
+    @property
+    def steps_left(self) -> int:
+        return max(self.limits.steps - self.model_calls, 0)
+
+    @property
+    def seconds_left(self) -> float:
+        """Of running time, over all attempts."""
+        return max(self.limits.total_seconds - self.task.running_seconds - (time.monotonic() - self._began), 0)
 
     def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> OpenCall:
         """A model or tool call, under way while it is entered."""

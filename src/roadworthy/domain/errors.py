@@ -40,6 +40,7 @@ RoadworthyError
 ├── TargetNotLoadable           `module:attribute` can't be imported or isn't an agent
 ├── RouterNotLoadable           a trained router's file is missing, damaged or of another release
 ├── ExamplesUnusable            too few or too similar for a router to learn from, or a file that isn't understood
+├── OutsideTask                 what is asked for is known only while a task runs
 ├── WorkersNotStarting          every worker that a supervisor starts ends at once
 ├── SettingsInvalid
 └── EmbeddedServerError
@@ -343,6 +344,13 @@ class ExamplesUnusable(RoadworthyError):
     """A router can't learn from these examples."""
 
     code = "examples_unusable"
+
+
+class OutsideTask(RoadworthyError):
+    """There is no task here: call it from a task's tools, instructions functions or plain function, and in no thread
+    or loop of your own."""
+
+    code = "outside_task"
 
 
 class WorkersNotStarting(RoadworthyError):

@@ -32,6 +32,10 @@ class Gate:
         self._tools = ToolCalls(attempt, self._scope, self)
 
     @property
+    def attempt(self) -> Attempt:
+        return self._attempt
+
+    @property
     def task(self) -> Task:
         return self._attempt.task
 
