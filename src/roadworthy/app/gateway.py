@@ -8,6 +8,7 @@ from roadworthy.app.caches import new_caches
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import Stores
 from roadworthy.core.execution.run_attempt import Served
+from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.core.model_gateway.counters import GatewayCounters
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
@@ -17,6 +18,7 @@ def new_gateway(stores: Stores, served: Mapping[str, Served], settings: Settings
     """The worker that it is given to closes it."""
     counters = GatewayCounters()
     return ModelGateway(
+        breakers=ModelBreakers(stores.breakers, settings.circuit_breaker_threshold, settings.circuit_breaker_seconds),
         caches=new_caches(stores, served, settings, counters),
         price_book=book,
         counters=counters,

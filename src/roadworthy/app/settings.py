@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 30
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 60
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    circuit_breaker_threshold: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Failures in a row after which a model comes last in its chain, for all workers."""
+    circuit_breaker_seconds: Annotated[float, Field(gt=0, le=3600)] = 60
     response_cache_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 3600
     """How long a model's reply is kept for requests to come, where a service's cache policy does not say."""
     embedding_cache_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400

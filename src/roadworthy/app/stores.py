@@ -18,6 +18,7 @@ from roadworthy.adapters.postgres import (
     PostgresBudgetLedger,
     PostgresDeadLetters,
     PostgresDutySchedule,
+    PostgresGrades,
     PostgresJournal,
     PostgresLanes,
     PostgresOperatorActions,
@@ -27,17 +28,26 @@ from roadworthy.adapters.postgres import (
     PostgresWorkerRegistry,
     migrate,
 )
-from roadworthy.adapters.redis import RedisCache, RedisCancelSignals, RedisEventLog, RedisServer, RedisWorkQueue
+from roadworthy.adapters.redis import (
+    RedisBreakers,
+    RedisCache,
+    RedisCancelSignals,
+    RedisEventLog,
+    RedisServer,
+    RedisWorkQueue,
+)
 from roadworthy.app.settings import EMBEDDED, THROUGH_REDIS, Settings
 from roadworthy.core.execution.heartbeat import OpenRegistry
 from roadworthy.core.outage import Outage
 from roadworthy.domain.errors import StoreUnavailable
+from roadworthy.ports.breakers import Breakers
 from roadworthy.ports.budget_accounts import BudgetAccounts
 from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.cache import Cache
 from roadworthy.ports.dead_letters import DeadLetters
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.event_log import CancelSignals, EventLog
+from roadworthy.ports.grades import Grades
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.operator_actions import OperatorActions
@@ -73,12 +83,14 @@ class Stores:
     lanes: Lanes
     dead_letters: DeadLetters
     operator_actions: OperatorActions
+    grades: Grades
     ledger: BudgetLedger
     accounts: BudgetAccounts
     queue: WorkQueue
     event_log: EventLog
     cancel_signals: CancelSignals
     cache: Cache
+    breakers: Breakers
 
 
 @asynccontextmanager
@@ -106,7 +118,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
     pool = Pool(where.database_url, connections)
     server = RedisServer(where.redis_url)
     event_log, signals = RedisEventLog(server), RedisCancelSignals(server)
-    cache = RedisCache(server)
+    cache, breakers = RedisCache(server), RedisBreakers(server)
     queue = await _work_queue(where, server)
 
     @asynccontextmanager
@@ -129,15 +141,17 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             lanes=PostgresLanes(pool),
             dead_letters=PostgresDeadLetters(pool),
             operator_actions=PostgresOperatorActions(pool),
+            grades=PostgresGrades(pool),
             ledger=PostgresBudgetLedger(pool),
             accounts=PostgresBudgetAccounts(pool),
             queue=queue,
             event_log=event_log,
             cancel_signals=signals,
             cache=cache,
+            breakers=breakers,
         )
     finally:
-        await asyncio.gather(queue.close(), event_log.close(), signals.close(), cache.close())
+        await asyncio.gather(queue.close(), event_log.close(), signals.close(), cache.close(), breakers.close())
         await pool.close()
 
 

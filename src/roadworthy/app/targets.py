@@ -71,8 +71,6 @@ def _check_prices(served: Served, price_book: PriceBook) -> None:
 
 def _say_what_has_no_effect_yet(service: AgentService) -> None:
     declared = [f"tools[{name!r}].fallback" for name, policy in service.tools.items() if policy.fallback]
-    if service.models is not None:
-        declared.append("models")
     if declared:
         log.warning("declared_without_effect", service=service.name, declared=declared)
 

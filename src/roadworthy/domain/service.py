@@ -46,7 +46,11 @@ class ToolPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ModelTiers:
-    """Models by how hard the request is; in each tier the first is used, the others are its fallbacks."""
+    """Models by how hard the request is; in each tier the first is used, the others are its fallbacks.
+
+    A model is named with its provider, like `anthropic:claude-haiku-4-5`; without one it is another model of the
+    agent's own provider. A tier without models uses those of the next one that has some: moderate, complex, simple.
+    """
 
     simple: tuple[str, ...] = ()
     moderate: tuple[str, ...] = ()
@@ -57,6 +61,8 @@ class ModelTiers:
             names = getattr(self, tier)
             if isinstance(names, str):
                 raise ValueError(f'models.{tier} must be a list of names, like ["{names}"]')
+            if not all(isinstance(name, str) and name for name in names):
+                raise ValueError(f"models.{tier} must be names of models, not {names!r}")
             object.__setattr__(self, tier, tuple(names))
         if not (self.simple or self.moderate or self.complex):
             raise ValueError("models needs at least one tier with at least one model")

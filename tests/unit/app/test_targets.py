@@ -70,14 +70,40 @@ def load(folder: Path, service: str) -> None:
         ('AgentService(Agent(FallbackModel(at("gpt-5-mini"), at("house-model"))))', "house-model"),
         ('AgentService(Agent(WrapperModel(at("house-model"))))', "house-model"),
         (
-            'AgentService(Agent(at("gpt-5")), models=ModelTiers(simple=["gpt-5-mini"], complex=["ollama:llama4"]))',
-            "ollama:llama4",
+            'AgentService(Agent(at("gpt-5")), models=ModelTiers(simple=["gpt-5-mini"], complex=["house-model"]))',
+            "house-model",
         ),
     ],
 )
 def test_a_model_that_nobody_has_a_price_for_is_refused_at_the_start(tmp_path: Path, service: str, model: str):
     with pytest.raises(TargetNotLoadable, match=rf"nobody knows what '{model}' costs.*prices=.*Price\.free\(\)"):
         load(tmp_path, service)
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (
+            'complex=["openai:gpt-5", "nobody:knows"]',
+            "the model 'nobody:knows' of service 'desk' can't be used: Unknown provider",
+        ),
+        ('simple=["anthropic:claude-haiku-4-5"]', "'anthropic:claude-haiku-4-5' of service 'desk'.*ANTHROPIC_API_KEY"),
+        ('moderate=["openai:gpt-5"]', "the model 'openai:gpt-5' of service 'desk' can't be used.*OPENAI_API_KEY"),
+        ('simple=["gpt-5"]', "the model 'gpt-5' of service 'desk' can't be used: Unknown model"),
+        ('simple=[""]', "models.simple must be names of models"),
+        ("", "models needs at least one tier with at least one model"),
+        ('simple="openai:gpt-5"', "models.simple must be a list of names"),
+    ],
+)
+def test_a_model_that_can_not_be_used_is_named_at_the_start(
+    tmp_path: Path, models: str, words: str, monkeypatch: pytest.MonkeyPatch
+):
+    for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    if "nobody" in models:
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with pytest.raises(TargetNotLoadable, match=words):
+        load(tmp_path, f'AgentService(Agent(TestModel()), name="desk", models=ModelTiers({models}))')
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,7 @@ class Worker:
             await self._stop_running()
             await self._append.close()
             await self._settle.close()
+            await self.gateway.breakers.close()
             await self.gateway.caches.close()
             await self.gateway.money.close()
             await self._announcer.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic_ai.exceptions import UserError
@@ -15,6 +16,8 @@ from roadworthy.domain.service import AgentService
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
+_TEST = "test"
+"""pydantic-ai's TestModel."""
 Chain = Mapping[str, Model]
 """Models by the names that the gateway calls them by, in the order in which they are asked."""
 
@@ -30,9 +33,12 @@ class ServiceModels:
         """The agent's own, where the service has no tiers; None if it has none."""
         self._by_name: dict[str, Model] = {}
         if self._tiers is None:
-            self.own = self._made(transport, service.agent.model, "its agent's model")
-        else:
-            self._by_name = {name: self._made(transport, name, f"the model {name!r}") for name in self._tiers.all}
+            self.own = self._made(lambda: transport.model(service.agent.model), "the model")
+            return
+        for name in self._tiers.all:
+            self._by_name[name] = self._made(
+                partial(_named, transport, name, service.agent.model), f"the model {name!r}"
+            )
 
     def chain(self, tier: Tier | None) -> Chain:
         """Of a tier; empty where the service has no tiers."""
@@ -44,15 +50,23 @@ class ServiceModels:
         """What an agent is run with."""
         return next(iter(self.chain(tier).values()), self.own)
 
-    def _made(self, transport: ProviderTransport, model: Any, what: str) -> Any:
+    def _made(self, make: Callable[[], Any], what: str) -> Any:
         try:
-            return transport.model(model)
-        except UserError as error:
-            reason = str(error)
-        except ImportError as error:
-            # Of a provider whose client is not installed.
-            reason = str(error)
-        raise TargetNotLoadable(f"{what} of service {self._service.name!r} can't be used: {reason}")
+            return make()
+        except (UserError, ValueError, ImportError) as error:
+            # No key, no such provider, or its client is not installed.
+            words = f"{what} of service {self._service.name!r} can't be used: {error}"
+            raise TargetNotLoadable(words) from error
+
+
+def _named(transport: ProviderTransport, name: str, own: Any) -> Model:
+    """A name without a provider is that of another model of the agent's own provider."""
+    if ":" in name or name == _TEST or own is None:
+        return transport.model(name)
+    own = transport.model(own) if isinstance(own, str) else own
+    if (provider := getattr(own, "provider", None)) is None:
+        return transport.model(name)
+    return transport.model(type(own)(name, provider=provider, settings=own.settings))
 
 
 def chain_for(model: Model, chain: Chain) -> Chain:
