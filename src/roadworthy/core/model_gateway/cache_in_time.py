@@ -13,7 +13,6 @@ from roadworthy.ports.cache import UNMARKED, Cache, Looked, Stamp
 
 LOOK_SECONDS = 0.05
 PAUSE_SECONDS = 1.0
-_TURNS_FOR_AN_ANSWER_THAT_IS_HERE = 3
 
 
 class CacheInTime:
@@ -33,12 +32,8 @@ class CacheInTime:
             return None
         look = asyncio.ensure_future(self._cache.get(keys, marks))
         try:
+            # Not a timeout around it: where the loop was busy for so long, that would drop an answer which is here.
             await asyncio.wait({look}, timeout=LOOK_SECONDS)
-            turns = _TURNS_FOR_AN_ANSWER_THAT_IS_HERE
-            while not look.done() and turns:
-                # A loop that was busy for so long comes to its timers first, and then to what has arrived meanwhile.
-                await asyncio.sleep(0)
-                turns -= 1
         except asyncio.CancelledError:
             look.cancel()
             raise
