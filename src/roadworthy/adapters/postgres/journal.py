@@ -26,6 +26,9 @@ class PostgresJournal:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._queries = load_queries("journal")
+        append, settled_charges = self._queries["append"], self._queries["settled_charges"]
+        self._append_entries = append.replace("{settled_charges}", "")
+        self._append_and_settle = append.replace("{settled_charges}", settled_charges)
         self._settle_open = load_queries("budget_ledger")["settle"]
 
     @translated
@@ -62,8 +65,9 @@ class PostgresJournal:
 
     async def _append(self, entries: Sequence[EntryWrite]) -> list[AppendOutcome]:
         fences = [entry.fence for entry in entries]
+        charges = _charges(entries)
         written = await self._pool.fetch(
-            self._queries["append"],
+            self._append_and_settle if charges else self._append_entries,
             [fence.task_id for fence in fences],
             [fence.attempt for fence in fences],
             [fence.claim_token for fence in fences],
@@ -73,7 +77,7 @@ class PostgresJournal:
             [entry.detail for entry in entries],
             MAX_ENTRIES,
             [entry.usage and rows.json_text(entry.usage) for entry in entries],
-            *_charges(entries),
+            *charges,
         )
         sequences: dict[_Place, int | None] = {(row[0], row[1], row[2]): row[3] for row in written}
         missing = [entry for entry in entries if _place(entry) not in sequences]
@@ -110,8 +114,10 @@ def _place(entry: EntryWrite) -> _Place:
 
 
 def _charges(entries: Sequence[EntryWrite]) -> tuple[object, ...]:
-    """What is settled with them, and with which of them."""
+    """What is settled with them, and with which of them; nothing where none brings a charge."""
     charges = [entry.charge for entry in entries if entry.charge is not None]
+    if not charges:
+        return ()
     positions = [position for position, entry in enumerate(entries, 1) if entry.charge is not None]
     return (*settlement_values(charges), positions)
 

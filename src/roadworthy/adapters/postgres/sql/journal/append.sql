@@ -1,7 +1,6 @@
 -- The task rows are locked in order before anything is decided: without the lock a zombie could commit an entry that
 -- the next attempt has not seen. Answers with what was written: not an entry whose fence is old or whose key was
--- there, and none beyond a full journal. Charges are settled whatever becomes of their entries; tasks are locked before
--- charges everywhere.
+-- there, and none beyond a full journal. `settled_charges.sql` is a part of it where entries bring charges.
 with given as materialized (
     select * from unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bytea[], $9::jsonb[]
@@ -43,26 +42,6 @@ with given as materialized (
         group by task_id
     ) w
     where t.id = w.task_id
-), charged as materialized (
-    select * from unnest($10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
-        as charged (id, cost, input_tokens, output_tokens, cache_read_tokens, position)
-), open_charges as materialized (
-    select id from charges
-    where id = any($10) and state = 'open'
-    order by id
-    for no key update
-), settled as (
-    update charges c set
-        state = case when charged.cost is null then 'uncertain' else 'settled' end,
-        cost = charged.cost,
-        journaled = c.id = any(array(
-            select charged.id from written join numbered using (task_id, sequence) join charged using (position)
-        )),
-        input_tokens = charged.input_tokens,
-        output_tokens = charged.output_tokens,
-        cache_read_tokens = charged.cache_read_tokens,
-        settled_at = statement_timestamp()
-    from charged
-    where c.id = charged.id and c.id = any(array(select id from open_charges))
 )
+{settled_charges}
 select task_id, attempt, key, sequence from written

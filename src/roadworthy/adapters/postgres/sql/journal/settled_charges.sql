@@ -1,0 +1,24 @@
+-- Where no entry brings a charge this would cost a tenth of the statement's time. Charges are settled whatever becomes of
+-- their entries; tasks are locked before charges everywhere.
+, charged as materialized (
+    select * from unnest($10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
+        as charged (id, cost, input_tokens, output_tokens, cache_read_tokens, position)
+), open_charges as materialized (
+    select id from charges
+    where id = any($10) and state = 'open'
+    order by id
+    for no key update
+), settled as (
+    update charges c set
+        state = case when charged.cost is null then 'uncertain' else 'settled' end,
+        cost = charged.cost,
+        journaled = c.id = any(array(
+            select charged.id from written join numbered using (task_id, sequence) join charged using (position)
+        )),
+        input_tokens = charged.input_tokens,
+        output_tokens = charged.output_tokens,
+        cache_read_tokens = charged.cache_read_tokens,
+        settled_at = statement_timestamp()
+    from charged
+    where c.id = charged.id and c.id = any(array(select id from open_charges))
+)
