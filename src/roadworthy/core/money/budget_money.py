@@ -95,13 +95,15 @@ class BudgetMoney:
     async def close(self, seconds: float) -> None:
         """Give everything back; what the store does not hear of in time it takes back once the worker is gone."""
         self._closing = True
+        self._look_again.set()
         self._report_soon.set()
-        if self._reporting is not None:
-            await asyncio.wait([self._reporting], timeout=seconds)
-        tasks = [task for task in (self._drawing, self._reporting) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # What a draw under way brings is given back, too.
+        for _ in range(2):
+            if (task := self._drawing or self._reporting) is not None:
+                _, late = await asyncio.wait([task], timeout=seconds)
+                for each in late:
+                    each.cancel()
+                    await asyncio.wait([each])
 
     # Who gets what
 
@@ -175,7 +177,7 @@ class BudgetMoney:
         try:
             while True:
                 asking, until = self._look()
-                if not self._waiting:
+                if not self._waiting or self._closing:
                     return
                 if asking:
                     await self._draw(asking)
@@ -251,7 +253,7 @@ class BudgetMoney:
 
     def _is_active(self, one: Slice) -> None:
         self._active[one] = None
-        if self._reporting is None and not self._closing:
+        if self._reporting is None:
             self._reporting = _beside(self._report_while_active())
 
     async def _report_while_active(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from roadworthy.domain.budget import Budget
@@ -104,10 +104,12 @@ class Slice:
         return report if self.in_doubt or report != self.told else None
 
     def reported(self, report: SliceReport) -> None:
-        """The store knows."""
+        """The store knows, and has taken from the budget what was spent beyond the slice."""
         self.in_doubt = False
         if self.day is not None:
-            self.told = report
+            grown = max(report.spent - report.amount, 0)
+            self.available += grown
+            self.told = replace(report, amount=report.amount + grown)
 
     @property
     def is_at_rest(self) -> bool:
