@@ -169,6 +169,7 @@ async def _api_running(
             dead_tasks=dead,
             loads=loads,
             move_tasks=MoveTasks(stores.lanes, announcer),
+            grades=stores.grades,
             clear_caches=ClearCaches([stores.cache], stores.operator_actions),
             cached_lanes={lane for lane, one in served.items() if one.service.cache is not None},
             budgets=Budgets(stores.accounts, limits),

@@ -46,6 +46,8 @@ class TaskContext:
         self.session_id = str(task.session_id)
         self.tenant = task.principal.tenant
         self.user = task.principal.user
+        self.tier = gate.tier
+        """How hard the request was found: `simple`, `moderate` or `complex`; None where the service has no models."""
         self._least_tokens = estimated_tokens(
             len(start.input.encode(errors="surrogatepass")) + sum(len(turn.payload) for turn in start.history)
         )

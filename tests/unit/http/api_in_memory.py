@@ -15,6 +15,7 @@ from roadworthy.adapters.memory.cache import MemoryCache
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
+from roadworthy.adapters.memory.grades import MemoryGrades
 from roadworthy.adapters.memory.lanes import MemoryLanes
 from roadworthy.adapters.memory.operator_actions import MemoryOperatorActions
 from roadworthy.adapters.memory.session_store import MemorySessionStore
@@ -120,6 +121,7 @@ class Api:
             dead_tasks=DeadTasks(self.dead, world.journal, self.announcer, services),
             loads=QueueLoads(self.lanes, UpkeepWatch(MemoryDutySchedule(world.database), world.clock), world.clock),
             move_tasks=MoveTasks(self.lanes, self.announcer),
+            grades=MemoryGrades(world.database),
             clear_caches=ClearCaches([MemoryCache(world.broker)], MemoryOperatorActions(world.database)),
             budgets=Budgets(self.accounts, limits),
             correct_charge=CorrectCharge(self.accounts),

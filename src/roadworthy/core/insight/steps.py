@@ -19,23 +19,26 @@ _Steps = dict[tuple[int, str, int], dict[str, Any]]
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     """`[{generation, step, model, at, seconds, usage, cost_usd, saved_usd, text, tool_calls: [{call_id, tool,
     arguments, effect, outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a
-    step without `model`. Steps of an agent that a tool ran say `within` which call: `t3:call_abc/a1`.
+    step without `model`. A service with tiers adds `tier` and `routed_by`. Steps of an agent that a tool ran say
+    `within` which call: `t3:call_abc/a1`.
     """
     steps: _Steps = {}
+    routed_by: dict[int, str] = {}
     for entry in entries:
         match entry.kind:
             case EntryKind.MODEL:
-                _add_model_call(steps, entry)
+                _add_model_call(steps, entry, routed_by.get(entry.generation))
             case EntryKind.STARTED:
                 _add(steps, entry, "tool", "effect", "arguments").setdefault("outcome", STARTED)
             case EntryKind.TOOL:
                 _add(steps, entry, "tool", "effect", "arguments", "outcome", "result", "seconds")
             case EntryKind.INPUT:
-                pass
+                if "why" in entry.detail:
+                    routed_by[entry.generation] = entry.detail["why"]
     return list(steps.values())
 
 
-def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
+def _add_model_call(steps: _Steps, entry: JournalEntry, routed_by: str | None) -> None:
     detail = entry.detail
     text = "".join(piece for kind, piece in detail.get("pieces", ()) if kind == EventKind.TEXT)
     steps[entry.generation, within(entry), detail["step"]] = {
@@ -43,6 +46,7 @@ def _add_model_call(steps: _Steps, entry: JournalEntry) -> None:
         **_place(entry),
         "step": detail["step"],
         "model": detail.get("model"),
+        **({"tier": detail["tier"], "routed_by": routed_by} if "tier" in detail else {}),
         "version": detail.get("version"),
         "attempt": entry.attempt,
         "at": entry.at,

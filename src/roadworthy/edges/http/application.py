@@ -11,6 +11,7 @@ from roadworthy.edges.http.cache_routes import CacheRoutes
 from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.error_boundary import ErrorBoundary
+from roadworthy.edges.http.grade_routes import GradeRoutes
 from roadworthy.edges.http.health_routes import HealthRoutes
 from roadworthy.edges.http.lane_routes import LaneRoutes
 from roadworthy.edges.http.loopback_only import LoopbackOnly
@@ -27,6 +28,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
             *SessionRoutes(dependencies).routes(),
             *DeadLetterRoutes(dependencies).routes(),
             *LaneRoutes(dependencies).routes(),
+            *GradeRoutes(dependencies).routes(),
             *CacheRoutes(dependencies).routes(),
             *BudgetRoutes(dependencies).routes(),
             *UsageRoutes(dependencies).routes(),

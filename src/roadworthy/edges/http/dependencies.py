@@ -20,6 +20,7 @@ from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
 from roadworthy.edges.http.metrics_route import MetricsRoute
 from roadworthy.ports.clock import Clock
+from roadworthy.ports.grades import Grades
 
 ReadyCheck = Callable[[], Awaitable[None]]
 """Raises what is in the way."""
@@ -36,6 +37,7 @@ class HttpDependencies:
     dead_tasks: DeadTasks
     loads: QueueLoads
     move_tasks: MoveTasks
+    grades: Grades
     clear_caches: ClearCaches
     budgets: Budgets
     correct_charge: CorrectCharge

@@ -37,6 +37,7 @@ def task_shown(task: Task, now: float) -> dict[str, Any]:
         "output": None,
         "error": None,
         **result_of(task),
+        "tier": task.tier,
         "attempt": task.attempt,
         "generation": task.generation,
         "timings": _timings(task, now),
