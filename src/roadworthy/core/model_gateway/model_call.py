@@ -10,7 +10,7 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.model_reply import ModelReply
 from roadworthy.core.model_gateway.provider_calls import ModelCall
 from roadworthy.core.scope import Scope
-from roadworthy.domain.errors import BudgetUsedUp, LimitReached
+from roadworthy.domain.errors import BudgetUsedUp, Fenced, LimitReached
 from roadworthy.domain.journal import EntryKind, key_in
 
 __all__ = ["ModelCall", "ModelReply", "call_model"]
@@ -53,7 +53,14 @@ async def call_model(
             "chain": chain,
             **call.detail(reply),
         }
-        await attempt.record(Draft(name, EntryKind.MODEL, reply.payload, detail, call.settlement()))
+        settlement = call.settlement()
+        try:
+            await attempt.record(Draft(name, EntryKind.MODEL, reply.payload, detail, settlement))
+        except Fenced:
+            # The next attempt may have taken the call for one of unknown cost.
+            if settlement is not None:
+                gateway.money.settle(settlement)
+            raise
         call.keep()
     finally:
         await call.close()

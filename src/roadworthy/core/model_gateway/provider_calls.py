@@ -211,6 +211,8 @@ class ModelCall:
     async def _settle(self) -> None:
         paid, self._paid = self._paid, None
         if paid is not None:
+            # It is no part of what the entry costs, or it would count twice.
+            self._cost -= paid.cost
             await paid.reservation.settle(paid.cost, paid.usage)
 
     def _open_text(self) -> TextStream:

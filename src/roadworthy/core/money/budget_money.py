@@ -111,7 +111,7 @@ class BudgetMoney:
         slices = [self._slices[budget] for budget in waiting.budgets]
         for one in slices:
             one.reserve(waiting.sought.worst)
-            self._active[one] = None
+            self._is_active(one)
         return Share(waiting.sought, self._holder, slices[0].day, slices, self._spent)
 
     def _spent(self, slices: Iterable[Slice]) -> None:
@@ -177,7 +177,11 @@ class BudgetMoney:
         try:
             while True:
                 asking, until = self._look()
-                if not self._waiting or self._closing:
+                if self._closing:
+                    for waiting in self._waiting:
+                        waiting.answer.cancel()
+                    return
+                if not self._waiting:
                     return
                 if asking:
                     await self._draw(asking)

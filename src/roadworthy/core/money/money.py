@@ -19,7 +19,6 @@ from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.reservation import Reservation
 from roadworthy.domain.budget import BudgetLimits, ChargeSettlement, NewCharge
 from roadworthy.domain.errors import Fenced, InternalError, LimitReached, RoadworthyError, StoreUnavailable
-from roadworthy.domain.journal import key_in
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.model_input import ModelInput
 from roadworthy.domain.money import dollars
@@ -106,14 +105,14 @@ class Money:
     async def _from_the_ledger(self, attempt: Attempt, reservation: Reservation, key: str, give_up: float) -> None:
         task = attempt.task
         holder, day = self._holder(), None
-        if covering := self._limits.covering(task.principal):
+        if reservation.call.worst and (covering := self._limits.covering(task.principal)):
             share = await self._budgets.take(covering, reservation.call, give_up, lambda: _must_end(attempt))
             reservation.shared(share)
             holder, day = share.holder, share.day
         charge = NewCharge(
             id=reservation.charge_id,
             fence=attempt.claimed.fence,
-            key=key_in(task.generation, key),
+            key=key,
             principal=task.principal,
             agent=task.agent,
             version=task.version,
