@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from roadworthy.adapters.memory.broker import MemoryBroker
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
+from roadworthy.adapters.memory.budget_ledger import MemoryBudgetLedger
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.faults import Faults
@@ -60,6 +62,8 @@ class Cluster:
         self.upkeep = MemoryTaskUpkeep(self.database)
         self.lanes = MemoryLanes(self.database)
         self.event_log = MemoryEventLog(self.broker)
+        self.ledger = MemoryBudgetLedger(self.database)
+        self.accounts = MemoryBudgetAccounts(self.database)
         self.run_beside: RunBeside = in_a_thread
 
     def worker(self, *services: AgentService, **settings: Any) -> Worker:
@@ -72,6 +76,7 @@ class Cluster:
             MemoryCancelSignals(self.broker),
             self._registry,
             self.run_beside,
+            self.ledger,
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
