@@ -27,7 +27,7 @@ async def look_up(item: str) -> str:
 service = AgentService(
     agent,
     name="storm",
-    limits=Limits(step_seconds=6, first_token_seconds=1.5, total_seconds=170, cost_usd="1"),
+    limits=Limits(step_seconds=25, first_token_seconds=8, total_seconds=170, cost_usd="1"),
     models=ModelTiers(simple=CHAIN, moderate=CHAIN, complex=CHAIN),
     tools={"look_up": ToolPolicy(effect="read")},
     prices={name: Price(input="1", output="5") for name in CHAIN},
