@@ -74,8 +74,8 @@ async def test_alerts_are_listed_as_the_store_has_them(limited: Api):
     await limited.accounts.new_alerts(LIMITS)
     alerts = (await limited.call("GET", "/v1/operator/alerts")).json()["alerts"]
     assert [(each["percent"], each["kind"], each["user"], each["spent_usd"]) for each in alerts] == [
-        (50, "budget", "alice", "0.85"),
         (80, "budget", "alice", "0.85"),
+        (50, "budget", "alice", "0.85"),
     ]
 
 

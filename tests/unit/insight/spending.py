@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import count
 from uuid import UUID
 
@@ -31,6 +32,12 @@ class Spender:
             assert drawn.granted == amount
         await self._report(principal, amount, micro_dollars(usd))
 
+    async def reserve(self, principal: Principal, usd: str, holder: UUID) -> None:
+        """For calls of a worker."""
+        amount = micro_dollars(usd)
+        wants = [Want(budget, limit, amount, amount) for budget, limit in self.limits.covering(principal)]
+        assert {drawn.granted for drawn in await self.ledger.draw(holder, next(self._number), wants)} == {amount}
+
     async def take_back(self, principal: Principal) -> None:
         """What was spent last turned out to cost nothing."""
         await self._report(principal, 0, 0)
@@ -56,6 +63,7 @@ class Spender:
         input_tokens: int = 0,
         under_way: bool = False,
         holder: UUID | None = None,
+        day: date | None = None,
     ) -> UUID:
         """A call of a task, which cost so much; None: nobody knows."""
         task, id_ = claimed.task, new_id()
@@ -71,6 +79,7 @@ class Spender:
                     model=model,
                     estimate=micro_dollars(estimate),
                     holder=holder or new_id(),
+                    day=day,
                 )
             ]
         )

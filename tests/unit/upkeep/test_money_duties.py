@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ from roadworthy.core.announcer import Announcer
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.announce_budget_alerts import AnnounceBudgetAlerts
 from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
+from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.core.upkeep.settle_lost_charges import SettleLostCharges
 from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
-from roadworthy.domain.budget import BudgetLimits, ChargeState
+from roadworthy.domain.budget import BudgetLimits, BudgetScope, ChargeState
 from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import TaskStatus
 
@@ -133,3 +135,25 @@ async def test_a_charge_whose_task_has_ended_becomes_uncertain():
     assert sum(filter(None, await processes.run(SettleLostCharges()))) == 1
     (line,) = await processes.accounts.charges()
     assert (line.id, line.state) == (charge, ChargeState.UNCERTAIN)
+
+
+async def test_what_a_lost_worker_held_is_free_with_the_rescue_of_its_tasks():
+    processes = Processes()
+    life = await processes.world.life()
+    await life.claim()
+    (worker,) = processes.world.database.workers
+    await processes.spender.reserve(life.task.principal, "0.5", worker)
+    await processes.spender.charge(life.claimed, "0.02", under_way=True, holder=worker, day=date(2027, 1, 15))
+
+    async def standing() -> tuple[int, int, int]:
+        (user, *_) = await processes.accounts.standings(LIMITS.only(BudgetScope.USER_DAY))
+        return user.reserved, user.spent, user.uncertain
+
+    rescue = RescueExpiredLeases(30, 3)
+    await processes.run(rescue)
+    assert await standing() == (500_000, 0, 0)
+    while not sum(filter(None, await processes.run(rescue))):
+        pass
+    assert await standing() == (0, 20_000, 20_000)
+    (line,) = await processes.accounts.charges()
+    assert line.state is ChargeState.UNCERTAIN

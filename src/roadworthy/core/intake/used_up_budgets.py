@@ -15,7 +15,7 @@ from roadworthy.ports.clock import Clock
 
 FRESH_SECONDS = 1.0
 """What is known for longer is asked again, behind the back of those who submit."""
-STALE_SECONDS = 5.0
+STALE_SECONDS = 1.0
 """After so much more, in which nobody submitted, the first one waits for the answer."""
 WAIT_SECONDS = 0.5
 """At most: then the task is taken. Whether it may spend is decided before each call in any case."""

@@ -29,4 +29,7 @@ class RescueExpiredLeases:
     async def rescue(self, ports: UpkeepPorts) -> int:
         tasks = await ports.tasks.rescue_expired_leases(self.max_retries, BATCH, self.lease_seconds)
         ports.announce(tasks)
+        if tasks:
+            # The next attempt may need the money that the lost worker held.
+            await ports.accounts.settle_lost()
         return len(tasks)

@@ -11,7 +11,7 @@ from roadworthy.ports.duty_schedule import DutyTurn
 @dataclass(frozen=True, slots=True)
 class SettleLostCharges:
     name: str = "settle_lost_charges"
-    every_seconds: float = 10.0
+    every_seconds: float = 5.0
 
     async def run_once(self, ports: UpkeepPorts, turn: DutyTurn) -> int:
         return await ports.accounts.settle_lost()
