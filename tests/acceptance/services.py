@@ -142,7 +142,8 @@ _openai = OpenAIChatModel("sim-openai", provider=OpenAIProvider(base_url=f"{PROV
 _anthropic = AnthropicModel("sim-anthropic", provider=AnthropicProvider(base_url=PROVIDER, api_key="unused"))
 _limits = Limits(steps=10, step_seconds=60, total_seconds=120, cost_usd="1")
 
-_prices = dict.fromkeys(("sim-openai", "sim-anthropic", "sim-function"), Price("0.25", "2"))
+_price = Price("0.25", "2", cache_read="0.025", cache_write="0.3125")
+_prices = dict.fromkeys(("sim-openai", "sim-anthropic", "sim-function"), _price)
 
 services = [
     AgentService(agent, name=name, version=VERSION, limits=_limits, tools=POLICIES, prices=_prices)

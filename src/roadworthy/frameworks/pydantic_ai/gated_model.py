@@ -23,6 +23,7 @@ from roadworthy.domain.model_input import ProviderCall
 from roadworthy.frameworks.error_class import failed_model_call
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.model_request import model_input
+from roadworthy.frameworks.pydantic_ai.prompt_caching import with_prompt_caching
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, chain_for
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.streamed_reply import can_stream, streamed_reply
@@ -56,7 +57,9 @@ class GatedModel(WrapperModel):
         async def make(call: ProviderCall, stream: ReplyStream) -> ModelReply:
             model, of_model = self._chain[call.model], (messages, model_settings, model_request_parameters)
             try:
-                response = await streamed_reply(model, *self._request_to(model, call, *of_model), stream)
+                response = await streamed_reply(
+                    model, *self._request_to(model, call, *of_model, asked.input_tokens), stream
+                )
             except Exception as error:
                 if (failed := self._failure(error, model, call.model)) is None:
                     raise
@@ -117,6 +120,7 @@ class GatedModel(WrapperModel):
         messages: list[ModelMessage],
         settings: ModelSettings | None,
         parameters: ModelRequestParameters,
+        input_tokens: int,
     ) -> tuple[list[ModelMessage], ModelSettings | None, ModelRequestParameters]:
         if call.simplified:
             messages, parameters = self._simplified_prompt.of(messages, parameters)
@@ -125,11 +129,21 @@ class GatedModel(WrapperModel):
             messages = model.prepare_messages(messages, parameters)
         if call.output_tokens is not None:
             settings = merge_model_settings(settings, ModelSettings(max_tokens=call.output_tokens))
+        if not call.simplified:
+            settings = with_prompt_caching(settings, model, messages, parameters, input_tokens)
         return messages, settings, parameters
 
 
 def reply_of(response: ModelResponse) -> ModelReply:
     used = response.usage
+    usage = {
+        "input_tokens": used.input_tokens,
+        "output_tokens": used.output_tokens,
+        "cache_read_tokens": used.cache_read_tokens,
+        "cache_write_tokens": used.cache_write_tokens,
+    }
+    if used.cache_write_1h_tokens:
+        usage["cache_write_1h_tokens"] = used.cache_write_1h_tokens
     return ModelReply(
         payload=RESPONSE.dump_json(response),
         model=response.model_name or "unknown",
@@ -139,12 +153,7 @@ def reply_of(response: ModelResponse) -> ModelReply:
             for part in response.parts
             if isinstance(part, ToolCallPart)
         ],
-        usage={
-            "input_tokens": used.input_tokens,
-            "output_tokens": used.output_tokens,
-            "cache_read_tokens": used.cache_read_tokens,
-            "cache_write_tokens": used.cache_write_tokens,
-        },
+        usage=usage,
         provider=response.provider_name,
         url=response.provider_url,
         is_cut=response.finish_reason == "length",

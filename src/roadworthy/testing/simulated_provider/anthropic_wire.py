@@ -10,6 +10,7 @@ from roadworthy.testing.simulated_provider.answer import Answer, CallPart, TextP
 from roadworthy.testing.simulated_provider.errors import BadRequest
 from roadworthy.testing.simulated_provider.json_values import JsonObject, as_count, as_list, as_object
 from roadworthy.testing.simulated_provider.model_request import ModelRequest, OfferedTool
+from roadworthy.testing.simulated_provider.prompt_cache import PromptCache
 from roadworthy.testing.simulated_provider.wire import read_conversation, read_model
 
 _STOP = {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens"}
@@ -32,6 +33,9 @@ class AnthropicWire:
     overloaded_status = 529
     id_header = "request-id"
 
+    def __init__(self) -> None:
+        self._prompt_cache = PromptCache()
+
     def read(self, body: JsonObject, size: int) -> ModelRequest:
         """Read a request of `size` bytes. Raises BadRequest."""
         model = read_model(body)
@@ -39,6 +43,7 @@ class AnthropicWire:
         if not max_tokens:
             raise BadRequest("max_tokens: a whole number of at least 1 is required")
         conversation = read_conversation(body.get("messages"))
+        cached = self._prompt_cache.use(body)
         return ModelRequest(
             wire="anthropic",
             model=model,
@@ -52,7 +57,8 @@ class AnthropicWire:
             forced_tool=_forced_tool(as_object(body.get("tool_choice"))),
             output_schema=_output_schema(body),
             max_tokens=max_tokens,
-            prompt_tokens=max(1, size // 4),
+            prompt_tokens=max(1, size // 4 - sum(cached)),
+            cached=cached,
         )
 
     def whole(self, answer: Answer) -> bytes:
@@ -130,8 +136,8 @@ def _message(answer: Answer, output_tokens: int) -> JsonObject:
         "stop_sequence": None,
         "usage": {
             "input_tokens": answer.request.prompt_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": answer.request.cached.write,
+            "cache_read_input_tokens": answer.request.cached.read,
             "output_tokens": output_tokens,
             "service_tier": "standard",
         },

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roadworthy.testing.simulated_provider.json_values import JsonObject
+from roadworthy.testing.simulated_provider.prompt_cache import NOT_CACHED, Cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +41,5 @@ class ModelRequest:
     """The JSON schema which the text must follow, if the request has one."""
     max_tokens: int | None
     prompt_tokens: int
-    """A quarter of the request's bytes."""
+    """A quarter of the request's bytes, without what is cached."""
+    cached: Cached = NOT_CACHED

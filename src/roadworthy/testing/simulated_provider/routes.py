@@ -104,6 +104,8 @@ class Routes:
             turn=request.turn,
             depth=request.depth,
             stream=request.stream,
+            cache_read_tokens=request.cached.read,
+            cache_write_tokens=request.cached.write,
         )
         state.statistics.begin(record)
         fault = state.fault(number, request.model)

@@ -34,6 +34,9 @@ class RequestRecord:
     stream: bool
     tokens: int = 0
     """Tokens that were sent."""
+    cache_read_tokens: int = 0
+    """Of the prompt, from the prompt cache (Anthropic wire)."""
+    cache_write_tokens: int = 0
     outcome: str = "open"
     """One of OUTCOMES, or the kind of the fault."""
     at: float = field(default_factory=time.time)
