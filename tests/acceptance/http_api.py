@@ -91,6 +91,11 @@ class Api:
         answer = await self.post(f"/v1/tasks/{task_id}/cancel")
         assert answer.status == 202, answer
 
+    async def steps(self, task_id: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"/v1/tasks/{task_id}/steps")
+        assert answer.status == 200, answer
+        return answer.body["steps"]
+
     async def messages(self, session_id: str) -> list[tuple[str, Any]]:
         """(role, content) of what was said in a session."""
         answer = await self.get(f"/v1/sessions/{session_id}/messages")

@@ -133,7 +133,7 @@ def class_of(error: BaseException) -> FailureClass | None:
     if status is not None:
         return _by_answer(status, error)
     if isinstance(error, TimeoutError) or names & _TIMED_OUT:
-        return _F.MODEL_TIMED_OUT
+        return _F.CONNECTION_BROKEN if lost_connection(error) else _F.MODEL_TIMED_OUT
     if isinstance(error, ConnectionError | asyncio.IncompleteReadError) or names & _BROKEN:
         return _F.CONNECTION_BROKEN
     if names & _REPORTED_IN_STREAM:
@@ -161,13 +161,24 @@ def is_unbilled(error: BaseException) -> bool:
         return False
     if (status := _status(error)) is not None:
         return status not in _PERHAPS_AT_WORK
+    causes = list(_causes(error))
+    if any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in causes):
+        return True
+    return not lost_connection(error) and any(_names(cause) & _NOT_CONNECTED for cause in causes)
+
+
+def lost_connection(error: BaseException) -> bool:
+    """Whether a connection was refused or lost, whatever a client makes of it: over aiohttp, httpx calls a connection
+    that is reset after the request a ConnectTimeout."""
+    return any(isinstance(cause, ConnectionError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from. Not its context: that may be another call, which failed before."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ConnectionRefusedError | socket.gaierror) or _names(cause) & _NOT_CONNECTED:
-            return True
-        # Not its context: that may be another call, which failed before.
+        yield cause
         cause = cause.__cause__
-    return False
 
 
 def tool_failure(error: Exception, tool: str) -> ToolCallFailed | None:

@@ -25,7 +25,7 @@ from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.error_class import agent_failure, model_failure, tool_failure
-from roadworthy.frameworks.wire_reply import calls_in, is_cut, text_in, usage_in
+from roadworthy.frameworks.wire_reply import calls_in, is_cut, is_whole, text_in, usage_in
 
 Result = TypeVar("Result")
 CallOf = (
@@ -90,7 +90,13 @@ class TaskContext:
                 raise failed from error
             payload = _encoded(result, f"the reply of the model {model!r}")
             reply = ModelReply(
-                payload, model, text_in(result), calls_in(result), usage_in(result), is_cut=is_cut(result)
+                payload=payload,
+                model=model,
+                text=text_in(result),
+                tool_calls=calls_in(result),
+                usage=usage_in(result),
+                is_cut=is_cut(result),
+                is_whole=is_whole(result),
             )
             made.append((reply, result))
             return reply

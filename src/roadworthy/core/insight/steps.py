@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roadworthy.domain.event import EventKind
@@ -19,7 +19,9 @@ _Steps = dict[tuple[int, str, int], dict[str, Any]]
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     """`[{generation, step, model, at, seconds, usage, cost_usd, saved_usd, text, tool_calls: [{call_id, tool,
     arguments, effect, outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a
-    step without `model`. A service with tiers adds `tier` and `routed_by`. Steps of an agent that a tool ran say
+    step without `model`. A service with tiers adds `tier` and `routed_by`. A reply that a cache gave names the `cache`;
+    one that took several calls of providers lists its `tries`, `[{model, failure, seconds, cost_usd, uncertain?,
+    simplified?}]`; one that was too long for the money says why it was `cut`. Steps of an agent that a tool ran say
     `within` which call: `t3:call_abc/a1`.
     """
     steps: _Steps = {}
@@ -55,8 +57,22 @@ def _add_model_call(steps: _Steps, entry: JournalEntry, routed_by: str | None) -
         "cost_usd": dollars(detail.get("cost", 0)),
         "saved_usd": dollars(detail.get("saved", 0)),
         "text": text or None,
+        **_made_by(detail),
         "tool_calls": [dict(call) for call in detail.get("tool_calls", ())],
     }
+
+
+def _made_by(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Which cache answered, or which calls of providers it took, where that was more than one."""
+    shown: dict[str, Any] = {"cache": detail["cache"]} if "cache" in detail else {}
+    if tries := detail.get("tries"):
+        shown["tries"] = [
+            {name: value for name, value in one.items() if name != "cost"} | {"cost_usd": dollars(one["cost"])}
+            for one in tries
+        ]
+    if "cut" in detail:
+        shown["cut"] = detail["cut"]["message"]
+    return shown
 
 
 def _add(steps: _Steps, entry: JournalEntry, *names: str) -> dict[str, Any]:

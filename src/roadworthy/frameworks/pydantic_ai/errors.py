@@ -8,7 +8,14 @@ from pydantic_ai import exceptions as pai
 
 from roadworthy.domain.errors import AgentFailed, LimitReached, ModelCallFailed, RoadworthyError
 from roadworthy.domain.failure_class import FailureClass
-from roadworthy.frameworks.error_class import agent_failure, class_of, failed_model_call, model_failure, said
+from roadworthy.frameworks.error_class import (
+    agent_failure,
+    class_of,
+    failed_model_call,
+    lost_connection,
+    model_failure,
+    said,
+)
 
 _F = FailureClass
 
@@ -64,7 +71,7 @@ def _misbehaved(error: Exception, failure: FailureClass) -> ModelCallFailed:
 def _class_of(error: Exception) -> FailureClass | None:
     for kind, failure in _CLASSES:
         if isinstance(error, kind):
-            return failure
+            return _F.CONNECTION_BROKEN if failure is _F.MODEL_TIMED_OUT and lost_connection(error) else failure
     if isinstance(error, pai.ModelAPIError):
         if isinstance(error.__cause__, _UNREADABLE):
             return _F.CONNECTION_BROKEN

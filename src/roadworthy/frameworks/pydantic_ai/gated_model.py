@@ -29,6 +29,7 @@ from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.streamed_reply import can_stream, streamed_reply
 
 RESPONSE = TypeAdapter(ModelResponse)
+_WHOLE = (None, "stop", "tool_call")
 
 
 class GatedModel(WrapperModel):
@@ -157,6 +158,7 @@ def reply_of(response: ModelResponse) -> ModelReply:
         provider=response.provider_name,
         url=response.provider_url,
         is_cut=response.finish_reason == "length",
+        is_whole=response.state == "complete" and response.finish_reason in _WHOLE,
     )
 
 

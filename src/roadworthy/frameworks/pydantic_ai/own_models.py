@@ -11,6 +11,7 @@ from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 
+from roadworthy.core.model_gateway.prices import IN_PROCESS
 from roadworthy.domain.model_input import NamedModel
 
 
@@ -28,3 +29,15 @@ def models_in(model: Any) -> Iterator[NamedModel]:
             yield NamedModel(model.model_name, model.system, model.base_url)
         case _:
             return
+
+
+def name_of(model: Model) -> str:
+    """What the gateway calls a model that no service has named. One that runs in this process says so, whatever name
+    its owner gave it, because it costs nothing."""
+    innermost = model
+    while isinstance(innermost, WrapperModel):
+        innermost = innermost.wrapped
+    name = model.model_name
+    if not isinstance(innermost, FunctionModel) or name.startswith(IN_PROCESS):
+        return name
+    return f"{IN_PROCESS}{name}"

@@ -28,7 +28,6 @@ from roadworthy.frameworks.function import messages_of
 from roadworthy.frameworks.pydantic_ai.errors import run_failure
 from roadworthy.frameworks.pydantic_ai.gate_capability import GateCapability
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE
-from roadworthy.frameworks.pydantic_ai.own_models import models_in
 from roadworthy.frameworks.pydantic_ai.service_models import ServiceModels
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
@@ -47,7 +46,7 @@ class PydanticAIRunner:
     def __init__(self, service: AgentService) -> None:
         self._agent: AbstractAgent[Any, Any] = service.agent
         self._models = ServiceModels(service, transport)
-        self.own_models: Sequence[NamedModel] = tuple(models_in(self._models.own))
+        self.own_models: Sequence[NamedModel] = self._models.billed()
         self.code = code_digest(_code_of(self._agent))
 
     @staticmethod

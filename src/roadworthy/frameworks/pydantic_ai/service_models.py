@@ -11,8 +11,10 @@ from pydantic_ai.models import Model
 from pydantic_ai.models.wrapper import WrapperModel
 
 from roadworthy.domain.errors import TargetNotLoadable
+from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.route import Tier
 from roadworthy.domain.service import AgentService
+from roadworthy.frameworks.pydantic_ai.own_models import models_in, name_of
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
@@ -50,6 +52,12 @@ class ServiceModels:
         """What an agent is run with."""
         return next(iter(self.chain(tier).values()), self.own)
 
+    def billed(self) -> tuple[NamedModel, ...]:
+        """Those that somebody bills, by the names that the service gives them."""
+        if self._tiers is None:
+            return tuple(models_in(self.own))
+        return tuple(one._replace(name=name) for name, model in self._by_name.items() for one in models_in(model))
+
     def _made(self, make: Callable[[], Any], what: str) -> Any:
         try:
             return make()
@@ -75,13 +83,13 @@ def chain_for(model: Model, chain: Chain) -> Chain:
     A capability may have wrapped the first model of the tier, or have put another one in its place.
     """
     if not chain:
-        return {model.model_name: model}
+        return {name_of(model): model}
     name, first = next(iter(chain.items()))
     if model is first:
         return chain
     if _innermost(model) is _innermost(first):
         return {**chain, name: model}
-    return {model.model_name: model, **chain}
+    return {name_of(model): model, **chain}
 
 
 def _innermost(model: Model) -> Model:
