@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import gate, in_flight, start_up, steady, streams, submission, throughput
+from benchmarks import gate, in_flight, routing, start_up, steady, streams, submission, throughput
 from benchmarks.benchmark import Benchmark
 
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     gate.benchmark,
+    routing.benchmark,
     throughput.benchmark,
     submission.benchmark,
     steady.benchmark,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from roadworthy.app.route_commands import route
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.cli.budget_commands import budget
 from roadworthy.edges.cli.cache_commands import cache
@@ -116,6 +117,7 @@ def chat(
 
 cli.add_typer(dead)
 cli.add_typer(queue)
+cli.add_typer(route)
 cli.add_typer(cache)
 cli.add_typer(budget)
 

@@ -54,7 +54,7 @@ class Chosen:
     def filter(self) -> dict[str, str]:
         """As the server wants it."""
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "everything"}
-        given |= {name: _moment(name, given[name]) for name in ("since", "until") if given[name] is not None}
+        given |= {name: typed_moment(name, given[name]) for name in ("since", "until") if given[name] is not None}
         return {name: value for name, value in given.items() if value is not None}
 
     def body(self, dry_run: bool) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _limit(text: str) -> tuple[str, Any]:
         raise UsageWrong(f"--limit {text!r}: {value!r} is no number") from None
 
 
-def _moment(name: str, text: str) -> str:
+def typed_moment(name: str, text: str) -> str:
     """RFC 3339, of a moment or of so long ago."""
     if ago := re.fullmatch(r"(\d{1,9})([smhd])", text):
         return (datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()

@@ -37,7 +37,9 @@ class TrainedRouter:
         self.trained_on: Mapping[str, Any] = trained_on or {}
 
     def route(self, request: RouteRequest) -> Tier:
-        score = self.score(request.text)
+        return self.tier_of(self.score(request.text))
+
+    def tier_of(self, score: float) -> Tier:
         moderate_from, complex_from = self.cuts
         return "complex" if score >= complex_from else "moderate" if score >= moderate_from else "simple"
 

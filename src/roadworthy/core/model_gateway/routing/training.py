@@ -20,7 +20,7 @@ MOST = 20_000
 
 _FOLDS = 5
 _ROUNDS, _RATE, _BIAS_RATE = 2, 0.02, 0.02
-"""Chosen on every second request of RouteLLM's MMLU file; the others agree. A third round adds nothing worth its time."""
+"""Chosen on every second request of RouteLLM's MMLU file; the others agree. A third round isn't worth its time."""
 
 _SEED = 1
 _START = 1e-3
@@ -40,8 +40,10 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Trained:
     router: TrainedRouter
+    scores: Sequence[float]
+    """Of each example, by a router that had not seen it."""
     curves: tuple[Curve | None, Curve | None]
-    """Of each line, by scores of routers that had not seen the example; None where nothing is known of it."""
+    """Of each line, by these scores; None where nothing is known of it."""
 
 
 def train(examples: Sequence[Example], keep: float) -> Trained:
@@ -55,7 +57,7 @@ def train(examples: Sequence[Example], keep: float) -> Trained:
     curves = (curve_of_line(0, scores, examples), curve_of_line(1, scores, examples))
     first, second = (_cut(line, curve, keep, examples) for line, curve in enumerate(curves))
     counts = {"examples": len(examples), "keep": keep}
-    return Trained(TrainedRouter(fitted(examples), (min(first, second), second), counts), curves)
+    return Trained(TrainedRouter(fitted(examples), (min(first, second), second), counts), scores, curves)
 
 
 def check_examples(examples: Sequence[Example]) -> None:
