@@ -17,7 +17,6 @@ from roadworthy.app.caches import check_embedder
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.model_gateway.prices import PriceBook, how_to_declare
 from roadworthy.domain.errors import TargetNotLoadable
-from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.service import AgentService
 from roadworthy.frameworks import runner_for
 
@@ -58,8 +57,6 @@ def _continued(served: Mapping[str, Served]) -> dict[str, Served]:
 def _check_prices(served: Served, price_book: PriceBook) -> None:
     """Of all models that can be seen now. What a plain function or an agent within a tool calls shows only then."""
     service, models = served.service, served.runner.own_models
-    if service.models is not None:
-        models = [NamedModel(name) for name in service.models.all]
     prices = price_book.of(service)
     for model in models:
         if not prices.is_known(*model):

@@ -159,10 +159,11 @@ class FunctionRunner:
     """Runs one service whose agent is an async function of `(ctx, message)` or of `(message)`."""
 
     framework = FRAMEWORK
-    own_models: Sequence[NamedModel] = ()
 
     def __init__(self, service: AgentService) -> None:
         self._function = service.agent
+        tiers = () if service.models is None else service.models.all
+        self.own_models: Sequence[NamedModel] = tuple(map(NamedModel, tiers))
         self._takes_context = len(inspect.signature(service.agent).parameters) > 1
         self.code = code_digest([service.agent])
 

@@ -44,11 +44,15 @@ def test_two_can_not_continue_the_same(tmp_path: Path):
 MODELS = """
 from pydantic_ai import Agent
 from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from roadworthy import AgentService, ModelTiers, Price
+
+async def reply(message):
+    return message
 
 def at(name, url="http://127.0.0.1:9/v1"):
     return OpenAIChatModel(name, provider=OpenAIProvider(base_url=url, api_key="none"))
@@ -115,6 +119,9 @@ def test_a_model_that_can_not_be_used_is_named_at_the_start(
         'AgentService(Agent(at("house-model")), prices={"house-model": Price.free()})',
         'AgentService(Agent(at("house-model")), prices={"openai:house-model": Price("1", "2")})',
         'AgentService(Agent(at("house-model")), models=ModelTiers(simple=["openai:gpt-5-mini"]))',
+        'AgentService(Agent(at("house-model")), models=ModelTiers(simple=["gpt-5-mini", "test"]))',
+        "Agent(FunctionModel(lambda messages, info: None, model_name='made-up'))",
+        'AgentService(reply, models=ModelTiers(simple=["gpt-5-mini"]))',
     ],
 )
 def test_a_price_may_be_listed_declared_in_the_file_or_needless(

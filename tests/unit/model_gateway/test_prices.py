@@ -161,3 +161,12 @@ def test_saved_is_what_the_call_would_have_cost_more_without_the_cache() -> None
     assert prices.saved(SONNET, {"input_tokens": 1_000}) == 0
     assert prices.saved(SONNET, {"input_tokens": 1_000, "cache_read_tokens": 900}) == int(900 * Decimal("2.7"))
     assert prices.saved(SONNET, {"input_tokens": 1_000, "cache_write_tokens": 1_000}) == -750
+
+
+def test_several_models_of_which_one_answers_cost_at_most_what_the_dearest_does() -> None:
+    prices = Prices({"house-model": Price("1", "2")})
+    several = "fallback:gpt-5-mini,claude-sonnet-4-5,house-model"
+    assert prices.worst(several, 1_000, 1_000) == prices.worst(SONNET, 1_000, 1_000)
+    usage = {"input_tokens": 10, "output_tokens": 10}
+    assert prices.cost("house-model-2026", usage, "local", asked=several) == prices.cost(SONNET, usage)
+    assert prices.is_known(several) and not prices.is_known("fallback:gpt-5-mini,nobody-knows")

@@ -97,7 +97,7 @@ class Runner(Protocol):
     code: str
     """A digest of the agent's code, as far as it can be seen."""
     own_models: Sequence[NamedModel]
-    """What the agent calls where its service declares no tiers, as far as that can be seen."""
+    """The models of its service's tiers, else those that the agent calls by itself, as far as that can be seen."""
 
     async def run(self, gate: Gate, start: Start) -> Finished:
         """Run the agent once, from its start, with the journal answering what was done before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from importlib import import_module
@@ -20,10 +20,14 @@ LEAST_OUTPUT_TOKENS = 64
 """With less than this an answer is not worth asking for."""
 NO_OUTPUT_LIMIT = 2**31 - 1
 """Tokens, where output costs nothing."""
+IN_PROCESS = "function:"
+"""How the names of models begin that are functions in this process."""
 UNKNOWN_PRICE = Price(input="15", output="75")
 """For a model that nobody has a price for: what the dearest models in common use cost, because a guess that is too low
 would let a budget be overrun, and one of zero would do so without end."""
 
+_SEVERAL = "fallback:"
+"""How pydantic-ai's FallbackModel calls itself, before the names of its models."""
 _MOST_NAMES = 1024
 """Remembered at once: a plain function may make up names."""
 
@@ -145,9 +149,17 @@ class Prices:
         for name, of_provider, its_url in names:
             if _runs_in_this_process(name):
                 return _FREE
+            if name.startswith(_SEVERAL):
+                return self._dearest_of(name.removeprefix(_SEVERAL).split(","))
             if (tariff := _listed(name, of_provider, its_url)) is not None:
                 return tariff
         return None
+
+    def _dearest_of(self, models: Sequence[str]) -> Tariff | None:
+        tariffs = [tariff for model in models if (tariff := self._tariff(model, None, None, None)) is not None]
+        if len(tariffs) < len(models):
+            return None
+        return lambda now: max((each(now) if callable(each) else each for each in tariffs), key=_price_of_little)
 
     def _say_unknown(self, model: str) -> None:
         if model in self._guessed:
@@ -194,7 +206,7 @@ def _bare(model: str) -> str:
 
 def _runs_in_this_process(model: str) -> bool:
     """pydantic-ai's TestModel and FunctionModel, which call nobody."""
-    return model == "test" or model.startswith("function:")
+    return model == "test" or model.startswith(IN_PROCESS)
 
 
 def _listed(model: str, provider: str | None, url: str | None) -> Tariff | None:
@@ -216,6 +228,10 @@ def _price(usage: Mapping[str, int], bands: Bands) -> Decimal:
         + rates.cache_write_1h * written_1h
         + rates.output * usage.get("output_tokens", 0)
     )
+
+
+def _price_of_little(bands: Bands) -> Decimal:
+    return bands[0][1].input + bands[0][1].output
 
 
 def _dearest_input(rates: Rates, tokens: int) -> Decimal:
