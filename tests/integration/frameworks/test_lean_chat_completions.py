@@ -129,3 +129,14 @@ async def test_the_owners_model_stays_as_it_is(provider: SimulatedProvider, tran
     assert changed is not own
     assert not isinstance(own.client.chat.completions, LeanChatCompletions)
     assert own.client.max_retries > 0 and changed.client.max_retries == 0
+
+
+async def test_a_model_that_is_only_named_is_lean_too(
+    provider: SimulatedProvider, transport: ProviderTransport, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.openai_url)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    model = transport.model("openai-chat:sim-tokens30")
+    assert isinstance(model.client.chat.completions, LeanChatCompletions)
+    response, _ = await ask(model)
+    assert essence(response) == essence((await ask(of_the_library("sim-tokens30", provider)))[0])

@@ -49,7 +49,8 @@ class ProviderTransport:
         client: Any = getattr(provider, "client", None)
         if not isinstance(client, AsyncOpenAI | AsyncAnthropic):
             return model
-        if type(provider) in _PROVIDERS and getattr(provider, "_own_http_client", None) is not None:
+        http: Any = getattr(client, "_client", None)
+        if type(provider) in _PROVIDERS and (provider._own_http_client is not None or http is self._client):
             return _with_client(model, self._cheap(model, client))
         return _with_client(model, client.with_options(max_retries=0)) if client.max_retries else model
 
