@@ -11,7 +11,8 @@ from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.model_gateway.cache_in_time import CacheInTime
 from roadworthy.core.model_gateway.counters import GatewayCounters
 from roadworthy.core.model_gateway.embeddings import Embeddings
-from roadworthy.core.model_gateway.reply_caches import ReplyCaches, SemanticReplies
+from roadworthy.core.model_gateway.reply_caches import ReplyCaches
+from roadworthy.core.model_gateway.semantic_cache import SemanticCache
 from roadworthy.domain.cache_policy import OFFLINE, CachePolicy
 from roadworthy.domain.errors import TargetNotLoadable
 from roadworthy.domain.money import MicroDollars
@@ -36,12 +37,13 @@ def new_caches(
         name: Embeddings(embedder, cache, settings.embedding_cache_seconds, counters)
         for name, embedder in embedders.items()
     }
+    semantic = {name: SemanticCache(stores.similar_replies, each) for name, each in embeddings.items()}
     return ReplyCaches(
         cache,
         settings.response_cache_seconds,
-        _semantic(stores, embeddings),
+        semantic,
         counters,
-        owns=(*embeddings.values(), *embedders.values(), cache),
+        owns=(*semantic.values(), *embeddings.values(), *embedders.values(), cache),
     )
 
 
@@ -69,8 +71,3 @@ def _embedder(name: str, counters: GatewayCounters) -> OfflineEmbedder | Pydanti
         counters.embedding_cost[name] += cost
 
     return PydanticAIEmbedder(name, count)
-
-
-def _semantic(stores: Stores, embeddings: Mapping[str, Embeddings]) -> Mapping[str, SemanticReplies]:
-    """By embedder."""
-    return {}

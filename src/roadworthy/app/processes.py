@@ -170,7 +170,7 @@ async def _api_running(
             loads=loads,
             move_tasks=MoveTasks(stores.lanes, announcer),
             grades=stores.grades,
-            clear_caches=ClearCaches([stores.cache], stores.operator_actions),
+            clear_caches=ClearCaches([stores.cache, stores.similar_replies], stores.operator_actions),
             cached_lanes={lane for lane, one in served.items() if one.service.cache is not None},
             budgets=Budgets(stores.accounts, limits),
             correct_charge=CorrectCharge(stores.accounts),

@@ -23,6 +23,7 @@ from roadworthy.adapters.postgres import (
     PostgresLanes,
     PostgresOperatorActions,
     PostgresSessionStore,
+    PostgresSimilarReplies,
     PostgresTaskStore,
     PostgresTaskUpkeep,
     PostgresWorkerRegistry,
@@ -52,6 +53,7 @@ from roadworthy.ports.journal import Journal
 from roadworthy.ports.lanes import Lanes
 from roadworthy.ports.operator_actions import OperatorActions
 from roadworthy.ports.session_store import SessionStore
+from roadworthy.ports.similar_replies import SimilarReplies
 from roadworthy.ports.task_store import TaskStore
 from roadworthy.ports.task_upkeep import TaskUpkeep
 from roadworthy.ports.work_queue import WorkQueue
@@ -90,6 +92,7 @@ class Stores:
     event_log: EventLog
     cancel_signals: CancelSignals
     cache: Cache
+    similar_replies: SimilarReplies
     breakers: Breakers
 
 
@@ -148,6 +151,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             event_log=event_log,
             cancel_signals=signals,
             cache=cache,
+            similar_replies=PostgresSimilarReplies(pool),
             breakers=breakers,
         )
     finally:

@@ -1,0 +1,84 @@
+"""Streams labelled questions through a semantic cache, with a model that always knows the right answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.question_sets import LabelledQuestion
+from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.similar_replies import MemorySimilarReplies
+from roadworthy.core.model_gateway.cache_place import CachePlace
+from roadworthy.core.model_gateway.embeddings import Embeddings
+from roadworthy.core.model_gateway.model_reply import ModelReply
+from roadworthy.core.model_gateway.semantic_cache import SemanticCache
+from roadworthy.ports.similar_replies import SimilarReplies
+from roadworthy.testing.manual_clock import ManualClock
+
+ERROR_BUDGET = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    requests: int
+    hits: int
+    wrong: int
+    seconds: float
+
+    @property
+    def hit_rate(self) -> float:
+        return self.hits / self.requests
+
+    @property
+    def error_rate(self) -> float:
+        """Of all requests."""
+        return self.wrong / self.requests
+
+
+class KnownVectors:
+    """An `Embedder` of texts that were embedded before."""
+
+    def __init__(self, name: str, vectors: Mapping[str, Sequence[float]]) -> None:
+        self.name = name
+        self.most = 1
+        self._vectors = vectors
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        return [list(self._vectors[text]) for text in texts]
+
+
+def place(error_budget: float = ERROR_BUDGET) -> CachePlace:
+    return CachePlace(b"questions", ("all", "agent:questions"), seconds=86_400, error_budget=error_budget)
+
+
+async def same_intent(one: ModelReply, other: ModelReply) -> bool:
+    return one.text == other.text
+
+
+async def stream(
+    questions: Sequence[LabelledQuestion],
+    vectors: Mapping[str, Sequence[float]],
+    seed: int = 0,
+    store: SimilarReplies | None = None,
+) -> Streamed:
+    """One question after the other; the same seed gives the same figures."""
+    draw, clock = random.Random(seed), ManualClock()
+    cache = SemanticCache(
+        store or MemorySimilarReplies(MemoryDatabase(clock)),
+        Embeddings(KnownVectors("known", vectors)),
+        same_intent,
+        draw=draw.random,
+        clock=clock.monotonic,
+    )
+    here, hits, wrong, began = place(), 0, 0, time.perf_counter()
+    for question in questions:
+        found = await cache.look(here, question.text)
+        if found is None:
+            await cache.keep(here, question.text, ModelReply(b"", "model", question.intent))
+        else:
+            hits += 1
+            wrong += found.reply.text != question.intent
+    await cache.close()
+    return Streamed(len(questions), hits, wrong, time.perf_counter() - began)
