@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import orjson
 
+_WHOLE = (None, "stop", "tool_calls", "function_call", "end_turn", "stop_sequence", "tool_use")
+
 
 def text_in(reply: Any) -> str:
     if isinstance(reply, str):
@@ -35,10 +37,19 @@ def calls_in(reply: Any) -> list[dict[str, Any]]:
 
 def is_cut(reply: Any) -> bool:
     """Whether it ended at the limit of its output."""
+    return _end(reply) in ("length", "max_tokens")
+
+
+def is_whole(reply: Any) -> bool:
+    """Whether it ended as its model wanted it to, as far as the reply says how it ended."""
+    return _end(reply) in _WHOLE
+
+
+def _end(reply: Any) -> Any:
     choices = _object(reply).get("choices")
     if isinstance(choices, list) and choices:
-        return _object(cast(list[Any], choices)[0]).get("finish_reason") == "length"
-    return _object(reply).get("stop_reason") == "max_tokens"
+        return _object(cast(list[Any], choices)[0]).get("finish_reason")
+    return _object(reply).get("stop_reason")
 
 
 def usage_in(reply: Any) -> dict[str, int]:

@@ -22,11 +22,11 @@ REPLY = ModelReply(
 )
 
 
-def test_a_reply_comes_back_without_its_cost():
+def test_a_reply_comes_back_and_costs_nothing():
     found = decoded(KEY, encoded(KEY, REPLY))
     assert found is not None
     assert found.reply == replace(REPLY, usage={}, cost=0, provider=None, url=None)
-    assert (found.cache, list(found.pieces)) == ("exact", [])
+    assert (found.cache, list(found.pieces), found.saved) == ("exact", [], 1234)
 
 
 def test_thinking_comes_back_in_its_place():

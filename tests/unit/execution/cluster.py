@@ -26,6 +26,7 @@ from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.execution.worker import Worker, WorkerPorts, WorkerSettings
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.model_gateway.reply_caches import ReplyCaches
 from roadworthy.domain.event import Event, rebuilt_events
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.price import Price
@@ -65,6 +66,7 @@ class Cluster:
         self.ledger = MemoryBudgetLedger(self.database)
         self.accounts = MemoryBudgetAccounts(self.database)
         self.run_beside: RunBeside = in_a_thread
+        self.caches = ReplyCaches.off()
 
     def worker(self, *services: AgentService, **settings: Any) -> Worker:
         ports = WorkerPorts(
@@ -80,7 +82,7 @@ class Cluster:
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
-        gateway = ModelGateway(price_book=PriceBook(FREE_MODELS))
+        gateway = ModelGateway(price_book=PriceBook(FREE_MODELS), caches=self.caches)
         return Worker(ports, served, WorkerSettings(**{"lease_seconds": 5, "drain_seconds": 5} | settings), gateway)
 
     @asynccontextmanager
@@ -96,7 +98,7 @@ class Cluster:
     async def submit(self, service: AgentService, text: str = "hello", ticket: bool = True, **fields: Any) -> Task:
         task = NewTask(
             id=new_id(),
-            principal=DEVELOPER,
+            principal=fields.pop("principal", DEVELOPER),
             session_id=fields.pop("session_id", None) or new_id(),
             opens_session=fields.pop("opens_session", True),
             agent=service.name,
@@ -113,7 +115,7 @@ class Cluster:
         return outcome.task
 
     async def find(self, task: Task) -> Task:
-        return await self.tasks.find(DEVELOPER, task.id)
+        return await self.tasks.find(task.principal, task.id)
 
     async def until(self, task: Task, wanted: Callable[[Task], bool]) -> Task:
         async with asyncio.timeout(10):

@@ -27,7 +27,7 @@ class CacheInTime:
         self._late: set[asyncio.Future[Looked]] = set()
 
     async def get(self, keys: Sequence[bytes], marks: Sequence[str] = ()) -> Looked | None:
-        """As the port says, or None where the cache is passed over: it is away, or does not answer in `LOOK_SECONDS`."""
+        """As the port says; None where the cache is passed over: it is away, or has not answered in `LOOK_SECONDS`."""
         if not self._may_ask():
             return None
         look = asyncio.ensure_future(self._cache.get(keys, marks))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from roadworthy.core.attempt import Attempt
 from roadworthy.domain.cache_mark import marks_of
 from roadworthy.domain.cache_policy import CachePolicy
 from roadworthy.domain.model_input import ModelInput
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.service import AgentService
 
 KEY_BYTES = 20
 
@@ -26,16 +27,18 @@ class CachePlace:
     """How long a reply is kept."""
     error_budget: float
     attempt_has_written: bool = False
-    """A tool of the task did more than read: then nothing is looked up or kept."""
+    """A tool of the task did more than read: then nothing may be looked up or kept. Who has such a task is not asked
+    at all (`reply_caches.py`)."""
 
     def key_of(self, question: str) -> bytes:
         """Of one question in this place."""
         return digest_of(self.hard_key, question.encode(errors="surrogatepass"))
 
 
-def cache_place(attempt: Attempt, policy: CachePolicy, input: ModelInput, model: str, seconds: float) -> CachePlace:
+def cache_place(
+    service: AgentService, policy: CachePolicy, principal: Principal, input: ModelInput, model: str, seconds: float
+) -> CachePlace:
     """`seconds` is how long replies are kept where the policy does not say."""
-    service, principal = attempt.service, attempt.task.principal
     asks = ("",) if policy.shared_by == "tenant" else ("user", principal.user)
     return CachePlace(
         hard_key=digest_of(
@@ -45,7 +48,6 @@ def cache_place(attempt: Attempt, policy: CachePolicy, input: ModelInput, model:
         marks=_marks(service.name, service.version, principal.tenant),
         seconds=seconds if policy.seconds is None else policy.seconds,
         error_budget=policy.error_budget,
-        attempt_has_written=attempt.has_written,
     )
 
 

@@ -53,13 +53,14 @@ class ExactCache:
 
 
 def encoded(key: bytes, reply: ModelReply, pieces: Pieces = ()) -> bytes:
-    """Format, seal, length of the head, head, payload. What it cost is not in it: another one pays nothing."""
+    """Format, seal, length of the head, head, payload."""
     thought = any(kind is EventKind.THINKING for kind, _ in pieces)
     head = orjson.dumps(
         {
             "model": reply.model,
             "text": reply.text,
             "tool_calls": list(reply.tool_calls),
+            "cost": reply.cost,
             # The text says the same where there was nothing else.
             "pieces": [[kind.value, text] for kind, text in pieces] if thought else [],
         }
@@ -77,7 +78,8 @@ def decoded(key: bytes, value: bytes) -> Found | None:
     try:
         head: dict[str, Any] = orjson.loads(body[_LENGTH.size : end])
         reply = ModelReply(body[end:], head["model"], head["text"], head["tool_calls"])
-        return Found(reply, "exact", [(EventKind(kind), text) for kind, text in head["pieces"]])
+        pieces = [(EventKind(kind), text) for kind, text in head["pieces"]]
+        return Found(reply, "exact", pieces, head["cost"])
     except (ValueError, KeyError, TypeError):
         return None
 

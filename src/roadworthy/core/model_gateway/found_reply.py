@@ -10,6 +10,7 @@ from typing import Any, Literal
 from roadworthy.core.attempt import TextStream
 from roadworthy.core.model_gateway.model_reply import ModelReply
 from roadworthy.domain.event import EventKind
+from roadworthy.domain.money import MicroDollars
 
 CacheName = Literal["exact", "semantic"]
 Pieces = Sequence[tuple[EventKind, str]]
@@ -27,6 +28,8 @@ class Found:
     cache: CacheName
     pieces: Pieces = ()
     """As readers saw them when the reply was made; empty: the reply's text."""
+    saved: MicroDollars = 0
+    """What the provider's call cost that brought the reply."""
     detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """For people, in the journal: of which entry it is and how near that was."""
 

@@ -30,3 +30,5 @@ class ModelReply:
     """The provider's, as far as it is known: prices differ."""
     is_cut: bool = False
     """It ended at the limit of its output."""
+    is_whole: bool = True
+    """It ended as its model wanted it to: nothing cut it off or held it back."""

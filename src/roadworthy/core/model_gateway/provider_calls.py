@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from roadworthy.core.attempt import Attempt, TextStream
@@ -102,6 +102,7 @@ class ModelCall:
         with self._attempt.progress:
             self._found = await self._cached.look()
         if self._found is not None:
+            self._saved = self._found.saved
             await self._found.stream_to(self._open_text())
         return self._found
 
@@ -229,6 +230,7 @@ class ModelCall:
         if self._cached is None or self._brought_by is None or self._text is None:
             return
         reply, call = self._brought_by
+        reply = replace(reply, cost=self._tries[-1].cost)
         self._cached.keep(reply, call, [(EventKind(kind), text) for kind, text in self._text.pieces])
 
     async def close(self) -> None:

@@ -78,7 +78,7 @@ class ReplyCaches:
         if exact is None and semantic is None:
             return None
         try:
-            place = cache_place(attempt, policy, input, model, self._seconds)
+            place = cache_place(attempt.service, policy, attempt.task.principal, input, model, self._seconds)
         except Exception as error:
             # What surrounds a question may hold anything that an agent's code put there.
             self._not_cacheable.goes_on(f"{type(error).__name__}: {foreign_words(error)}", agent=attempt.service.name)
@@ -168,7 +168,7 @@ class CachedCall:
         Only a whole reply of the first model to the whole request is kept, and none that asks for a tool which does
         more than read: asking for it again is for a model to decide that knows of the first time.
         """
-        if reply.is_cut or call.simplified or call.model != self._model or self._attempt.has_written:
+        if not reply.is_whole or call.simplified or call.model != self._model or self._attempt.has_written:
             return
         tools = {asked["tool"] for asked in reply.tool_calls} - set(self._input.answer_tools)
         policy = self._attempt.service.policy

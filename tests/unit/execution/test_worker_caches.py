@@ -1,0 +1,392 @@
+"""Replies that are used again: whose, when, and what becomes of a task whatever the cache does."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+
+from roadworthy import AgentService, CachePolicy, ModelTiers, Price, ToolPolicy
+from roadworthy.adapters.memory.broker import KeptValue, MemoryBroker
+from roadworthy.adapters.memory.cache import MemoryCache
+from roadworthy.core.model_gateway.cache_in_time import CacheInTime
+from roadworthy.core.model_gateway.reply_caches import ReplyCaches
+from roadworthy.domain.errors import BrokerUnavailable
+from roadworthy.domain.event import EventKind
+from roadworthy.domain.journal import EntryKind
+from roadworthy.domain.principal import DEVELOPER, Principal
+from roadworthy.domain.task import Task, TaskStatus
+
+from .cluster import Cluster, WallClock
+
+EXACT, SHARED = CachePolicy(), CachePolicy(shared_by="tenant")
+READ, ONCE = ToolPolicy(effect="read"), ToolPolicy(effect="once")
+COLLEAGUE, STRANGER = Principal(DEVELOPER.tenant, "colleague"), Principal("other", DEVELOPER.user)
+ANSWER = "It was sent on Monday and will be with you on Thursday, says the carrier. " * 5
+
+
+class Asked(Counter[str]):
+    """How often the model was asked what."""
+
+    def __call__(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        self[question_in(messages)] += 1
+        return ModelResponse([TextPart(ANSWER)])
+
+
+def question_in(messages: list[ModelMessage]) -> str:
+    parts = [part for message in messages if isinstance(message, ModelRequest) for part in message.parts]
+    return str([part.content for part in parts if isinstance(part, UserPromptPart)][-1])
+
+
+class Cached(Cluster):
+    """Its workers have an exact cache, over a broker of its own that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+        self.cache_broker = MemoryBroker(WallClock(), self)
+        self.caches = ReplyCaches(CacheInTime(MemoryCache(self.cache_broker)))
+
+    async def around(self, operation: str, apply: Callable[[], Any]) -> Any:
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise BrokerUnavailable
+        return apply()
+
+    async def run(self, service: AgentService, text: str = "Where is it?", **fields: Any) -> Task:
+        """The task once it has ended and what it leaves is kept."""
+        async with self.working(service):
+            return await self.ended(await self.submit(service, text, **fields))
+
+    def counted(self, outcome: str) -> int:
+        return sum(count for (_, each), count in self.caches.counters.cache.items() if each == outcome)
+
+    async def details(self, task: Task) -> list[dict[str, Any]]:
+        entries = await self.journal.read(task.principal, task.id)
+        return [entry.detail for entry in entries if entry.kind is EntryKind.MODEL]
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+async def cluster() -> Cached:
+    return Cached()
+
+
+def service_of(asked: Callable[..., ModelResponse], cache: CachePolicy | None = EXACT, **fields: Any) -> AgentService:
+    return AgentService(Agent(FunctionModel(asked)), cache=cache, **fields)
+
+
+async def test_the_same_question_is_answered_once(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    first, again = [await cluster.run(service) for _ in range(2)]
+    assert asked == {"Where is it?": 1}
+    assert first.output == again.output
+    assert (first.usage.cached_calls, again.usage.cached_calls) == (0, 1)
+    assert (again.usage.cost, again.usage.input_tokens, again.usage.model_calls) == (0, 0, 1)
+    assert [detail.get("cache") for detail in await cluster.details(first)] == [None]
+    assert [detail.get("cache") for detail in await cluster.details(again)] == ["exact"]
+
+
+async def test_a_hit_says_what_it_saved(cluster: Cached):
+    async def reply(ctx: Any, message: str) -> dict[str, Any]:
+        async def call(stream: Any) -> dict[str, Any]:
+            return {"content": [], "usage": {"input_tokens": 1_000_000, "output_tokens": 0}}
+
+        return await ctx.model("gpt-4o-mini", call, request=[message])
+
+    service = AgentService(reply, cache=EXACT, prices={"gpt-4o-mini": Price("0.15", "0.60")})
+    first, again = [await cluster.run(service) for _ in range(2)]
+    assert (first.usage.cost, first.usage.saved) == (150_000, 0)
+    assert (again.usage.cost, again.usage.saved) == (0, 150_000)
+
+
+async def test_another_question_is_asked(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    for question in ("Where is it?", "Where is it ?", "where is it?"):
+        await cluster.run(service, question)
+    assert len(asked) == 3
+
+
+async def test_without_a_policy_nothing_is_kept_or_looked_up(cluster: Cached, asked: Asked):
+    for _ in range(2):
+        await cluster.run(service_of(asked, cache=None))
+    assert asked == {"Where is it?": 2}
+    assert not cluster.cache_broker.values
+
+
+async def test_readers_see_a_stream_as_from_a_model(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    first, again = [await cluster.run(service) for _ in range(2)]
+    told, told_again = [await cluster.events(task) for task in (first, again)]
+    assert [(e.kind, e.number) for e in told] == [(e.kind, e.number) for e in told_again]
+    live = [event for record in await cluster.event_log.read(again.id, 0) for event in record.events]
+    pieces = [event.data["text"] for event in live if event.kind is EventKind.TEXT]
+    assert "".join(pieces) == ANSWER
+    assert len(pieces) > 3
+    assert EventKind.RESTART not in [event.kind for event in live]
+
+
+async def test_nobody_gets_what_another_user_asked(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    for principal in (DEVELOPER, COLLEAGUE, STRANGER):
+        await cluster.run(service, principal=principal)
+    assert asked == {"Where is it?": 3}
+
+
+async def test_what_is_shared_by_the_tenant_is_for_all_of_its_users_and_for_nobody_else(cluster: Cached, asked: Asked):
+    service = service_of(asked, SHARED)
+    for principal in (DEVELOPER, COLLEAGUE):
+        await cluster.run(service, principal=principal)
+    assert asked == {"Where is it?": 1}
+    await cluster.run(service, principal=STRANGER)
+    assert asked == {"Where is it?": 2}
+
+
+async def test_another_agent_version_model_instruction_setting_or_tool_is_another_request(
+    cluster: Cached, asked: Asked
+):
+    def look() -> str:
+        return "seen"
+
+    model = FunctionModel(asked, model_name="model")
+    services = [
+        AgentService(Agent(model), cache=EXACT),
+        AgentService(Agent(model), cache=EXACT, name="other"),
+        AgentService(Agent(model), cache=EXACT, version="2"),
+        AgentService(Agent(FunctionModel(asked, model_name="another")), cache=EXACT),
+        AgentService(Agent(model, instructions="Be brief."), cache=EXACT),
+        AgentService(Agent(model, model_settings={"temperature": 0}), cache=EXACT),
+        AgentService(Agent(model, tools=[look]), cache=EXACT),
+    ]
+    for service in services:
+        await cluster.run(service)
+    assert asked == {"Where is it?": len(services)}
+    for service in services:
+        await cluster.run(service)
+    assert asked == {"Where is it?": len(services)}
+
+
+async def test_the_same_question_later_in_a_conversation_is_another_request(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    first = await cluster.run(service)
+    await cluster.run(service, session_id=first.session_id, opens_session=False)
+    assert asked == {"Where is it?": 2}
+
+
+# Tools
+
+
+def reading(asked: Counter[int], tool: str = "find_order") -> Callable[[list[ModelMessage], AgentInfo], ModelResponse]:
+    """A model that asks for a tool and then answers."""
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        steps = sum(isinstance(message, ModelResponse) for message in messages)
+        asked[steps] += 1
+        return ModelResponse([TextPart(ANSWER)] if steps else [ToolCallPart(tool, {"order": "17"})])
+
+    return reply
+
+
+def with_tool(asked: Counter[int], policy: ToolPolicy | None, ran: list[str], **fields: Any) -> AgentService:
+    async def find_order(order: str) -> str:
+        ran.append(order)
+        return "sent"
+
+    agent = Agent(FunctionModel(reading(asked)), tools=[find_order])
+    return AgentService(agent, cache=EXACT, tools={"find_order": policy} if policy else {}, **fields)
+
+
+async def test_a_kept_reply_may_ask_for_a_tool_that_reads_and_each_task_calls_it(cluster: Cached):
+    asked, ran = Counter[int](), list[str]()
+    service = with_tool(asked, READ, ran)
+    tasks = [await cluster.run(service) for _ in range(2)]
+    assert asked == {0: 1, 1: 1}
+    assert ran == ["17", "17"]
+    assert [task.usage.cached_calls for task in tasks] == [0, 2]
+    assert [task.usage.tool_calls for task in tasks] == [1, 1]
+
+
+@pytest.mark.parametrize("policy", [ONCE, ToolPolicy(effect="idempotent"), None])
+async def test_no_reply_is_kept_that_asks_for_a_write_and_none_is_used_after_one(
+    cluster: Cached, policy: ToolPolicy | None
+):
+    asked, ran = Counter[int](), list[str]()
+    service = with_tool(asked, policy, ran)
+    for _ in range(2):
+        assert (await cluster.run(service)).status is TaskStatus.SUCCEEDED
+    assert asked == {0: 2, 1: 2}
+    assert ran == ["17", "17"]
+    assert not cluster.cache_broker.values
+
+
+async def test_after_a_write_not_even_the_same_request_is_answered_from_before(cluster: Cached):
+    asked = Counter[str]()
+
+    async def book() -> str:
+        return "booked"
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def call(stream: Any) -> str:
+            asked[message] += 1
+            return "hello"
+
+        if message == "write":
+            await ctx.tool(book)
+        return await ctx.model("model", call, request=["the same"])
+
+    service = AgentService(reply, cache=EXACT)
+    for message in ("read", "read", "write"):
+        await cluster.run(service, message)
+    assert asked == {"read": 1, "write": 1}
+
+
+async def test_an_answer_in_a_structure_is_no_call_of_a_tool(cluster: Cached):
+    class State(BaseModel):
+        state: str
+
+    asked = Counter[str]()
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        asked["times"] += 1
+        return ModelResponse([ToolCallPart(info.output_tools[0].name, {"state": "sent"})])
+
+    service = AgentService(Agent(FunctionModel(reply), output_type=State), cache=EXACT)
+    outputs = [(await cluster.run(service)).output for _ in range(2)]
+    assert outputs == [b'{"state":"sent"}'] * 2
+    assert asked == {"times": 1}
+
+
+# What is not kept
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "error"])
+async def test_an_answer_that_was_cut_off_is_not_kept(cluster: Cached, reason: Any):
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse([TextPart("It was sent on")], finish_reason=reason)
+
+    await cluster.run(service_of(reply))
+    assert not cluster.cache_broker.values
+
+
+async def test_an_answer_of_another_model_than_the_first_is_not_kept(cluster: Cached):
+    asked, away = Counter[str](), {"first"}
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def call(stream: Any, provider_call: Any) -> str:
+            asked[provider_call.model] += 1
+            if provider_call.model in away:
+                raise ConnectionRefusedError
+            return f"by {provider_call.model}"
+
+        return await ctx.model("model", call, request=[message])
+
+    service = AgentService(reply, cache=EXACT, models=ModelTiers(moderate=["first", "second"]))
+    assert (await cluster.run(service)).output == b'"by second"'
+    assert not cluster.cache_broker.values
+    away.clear()
+    for _ in range(2):
+        assert (await cluster.run(service)).output == b'"by first"'
+    assert asked["second"] == 1
+
+
+async def test_a_function_that_does_not_say_what_it_sends_has_no_cache(cluster: Cached):
+    asked = Counter[str]()
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def call(stream: Any) -> str:
+            asked["times"] += 1
+            return "hello"
+
+        return await ctx.model("model", call)
+
+    for _ in range(2):
+        await cluster.run(AgentService(reply, cache=EXACT))
+    assert asked == {"times": 2}
+    assert not cluster.cache_broker.values
+
+
+async def test_a_task_that_was_started_over_gets_a_new_answer_which_is_kept(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    await cluster.run(service)
+    async with cluster.working(service):
+        task = await cluster.submit(service, "Where is it?", ticket=False)
+        cluster.database.tasks[task.id].generation = 1
+        await cluster.ended(task)
+    assert asked == {"Where is it?": 2}
+    await cluster.run(service)
+    assert asked == {"Where is it?": 2}
+    assert cluster.counted("kept") == 2
+
+
+# What goes wrong
+
+
+async def test_a_cache_that_is_away_fails_no_task(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    cluster.is_away = True
+    for _ in range(2):
+        assert (await cluster.run(service)).status is TaskStatus.SUCCEEDED
+    assert asked == {"Where is it?": 2}
+    assert cluster.counted("passed_over") == 2
+
+
+async def test_foreign_bytes_are_a_miss(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    await cluster.run(service)
+    values = cluster.cache_broker.values
+    for key, kept in values.items():
+        values[key] = KeptValue(b"\x01 something else", kept.stamp, kept.until)
+    assert (await cluster.run(service)).status is TaskStatus.SUCCEEDED
+    assert asked == {"Where is it?": 2}
+    assert cluster.counted("unreadable") == 1
+    await cluster.run(service)
+    assert asked == {"Where is it?": 2}
+
+
+async def test_a_hit_is_replayed_like_a_reply(cluster: Cached):
+    asked, failures = Counter[int](), [ConnectionResetError("the shop is away")]
+
+    async def find_order(order: str) -> str:
+        if failures and asked[1]:
+            raise failures.pop()
+        return "sent"
+
+    agent = Agent(FunctionModel(reading(asked)), tools=[find_order])
+    service = AgentService(agent, cache=EXACT, tools={"find_order": READ})
+    await cluster.run(service)
+    looked = cluster.counted("hit") + cluster.counted("miss")
+    async with cluster.working(service):
+        task = await cluster.submit(service, "Where is it?")
+        await cluster.until(task, lambda found: found.failures == 1)
+        await cluster.released(task)
+        task = await cluster.ended(task)
+    assert (task.status, task.attempt) == (TaskStatus.SUCCEEDED, 2)
+    assert asked == {0: 1, 1: 1}
+    # One look for each of the two calls: the second attempt took the first one from the journal.
+    assert cluster.counted("hit") + cluster.counted("miss") - looked == 2
+    assert task.usage.cached_calls == 2
+
+
+async def test_a_dropped_mark_has_everything_asked_again(cluster: Cached, asked: Asked):
+    service = service_of(asked)
+    cache = MemoryCache(cluster.cache_broker)
+    for mark in ("all", "agent:agent", "version:agent@1", "tenant:dev", "version:agent@1 tenant:dev"):
+        before = asked.total()
+        await cluster.run(service)
+        await cluster.run(service)
+        assert asked.total() == before + 1, mark
+        await cache.drop(mark)
+    await cluster.run(service)
+    await cache.drop("agent:other")
+    await cache.drop("tenant:other")
+    await cluster.run(service)
+    assert asked.total() == 6
