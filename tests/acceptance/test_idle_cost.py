@@ -32,3 +32,15 @@ async def test_an_idle_worker_with_its_supervisor(bare_deployment: Deployment, f
         print(f"an idle worker and its supervisor: {rate:.2f} statements a second; {counter.present_state()}")
         assert 0.5 < rate < 2
         assert await supervisor.terminate() == 0
+
+
+async def test_an_idle_upkeep_that_looks_after_budgets(bare_deployment: Deployment, folder: Path):
+    """Nine duties, the fastest once a second; those for money take a fifth of it."""
+    (folder / "s").mkdir()
+    async with counting(bare_deployment.database_url, folder / "s") as (counter, url):
+        upkeep = await bare_deployment.start("upkeep", database_url=url, budget_global_month_usd="10")
+        await upkeep.until_logged("upkeep_started")
+        rate = await statements_a_second(counter, starting=30, more=24)
+        print(f"an idle upkeep: {rate:.2f} statements a second; {counter.present_state()}")
+        assert rate < 14
+        assert await upkeep.terminate() == 0
