@@ -82,8 +82,8 @@ class BudgetAccounts(Protocol):
         ...
 
     async def new_alerts(self, limits: BudgetLimits) -> list[Alert]:
-        """Record the alerts that are due, once each for a budget, window and percentage; answers the new ones. What
-        is used up has reached 100 %, whatever is left of it."""
+        """Record the alerts that are due, once each for a budget, window and percentage; answers the new ones,
+        500 at most. What is used up has reached 100 %, whatever is left of it."""
         ...
 
     async def alerts(self, most: int = 100) -> list[Alert]:

@@ -34,6 +34,7 @@ SETTLING_SECONDS: Final = 60.0
 """How long a worker that lives may take to say what became of a call."""
 CLOSING_SECONDS: Final = 3600.0
 """How long after midnight the slices of the day before are closed."""
+MOST_ALERTS: Final = 500
 MOST_LOST: Final = 500
 MOST_CLOSED: Final = 2000
 
@@ -58,7 +59,9 @@ class PostgresBudgetAccounts:
 
     @translated
     async def new_alerts(self, limits: BudgetLimits) -> list[Alert]:
-        new = await self._pool.fetch(self._queries["new_alerts"], *_columns(limits), list(ALERTS), USED_UP_SHARE)
+        new = await self._pool.fetch(
+            self._queries["new_alerts"], *_columns(limits), list(ALERTS), USED_UP_SHARE, MOST_ALERTS
+        )
         return [_alert(row) for row in new]
 
     @translated

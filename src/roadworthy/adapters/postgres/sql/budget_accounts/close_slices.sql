@@ -6,10 +6,13 @@ with ended as materialized (
     select distinct holder, day from ended
 ), charged as materialized (
     -- Each charge is read once, not once for each of the slices.
-    select c.holder, c.day, c.tenant, c.owner, sum(case c.state when 'settled' then c.cost else c.estimate end) as spent
-    from days join charges c using (holder, day)
-    where c.budgeted and c.state <> 'open'
-    group by 1, 2, 3, 4
+    select days.holder, days.day, c.tenant, c.owner, c.spent
+    from days cross join lateral (
+        select c.tenant, c.owner, sum(case c.state when 'settled' then c.cost else c.estimate end) as spent
+        from charges c
+        where c.holder = days.holder and c.day = days.day and c.budgeted and c.state <> 'open'
+        group by c.tenant, c.owner
+    ) c
 ), sums as materialized (
     select
         charged.holder, charged.day,
@@ -19,29 +22,33 @@ with ended as materialized (
     group by 1, 2, 3, 4, 5
 ), known as materialized (
     select
-        s.holder, s.day, s.scope, s.tenant, s.owner,
+        ended.*,
         s.amount + s.corrected as amount_before,
         s.spent + s.corrected as spent_before,
         coalesce(sums.spent, 0) as spent
-    from ended join budget_slices s using (holder, day, scope, tenant, owner)
+    from ended cross join lateral (
+        select s.amount, s.spent, s.corrected from budget_slices s
+        where s.holder = ended.holder and s.day = ended.day
+            and s.scope = ended.scope and s.tenant = ended.tenant and s.owner = ended.owner
+        offset 0
+    ) s
     left join sums using (holder, day, scope, tenant, owner)
 ), closed as (
-    update budget_slices s set
-        amount = known.spent, spent = known.spent, corrected = 0, closed_at = statement_timestamp()
-    from known
-    where s.holder = known.holder and s.day = known.day
-        and s.scope = known.scope and s.tenant = known.tenant and s.owner = known.owner
+    insert into budget_slices (holder, day, scope, tenant, owner, amount, spent, number, closed_at)
+    select holder, day, scope, tenant, owner, spent, spent, 0, statement_timestamp() from known
+    order by 1, 2, 3, 4, 5
+    on conflict (holder, day, scope, tenant, owner) do update set
+        amount = excluded.amount, spent = excluded.spent, corrected = 0, closed_at = excluded.closed_at
 )
-update budgets b set
-    given = b.given + d.given,
-    spent = b.spent + d.spent,
-    refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + d.spent)
-from (
-    select
-        budget_window(scope, day) as window_start, scope, tenant, owner,
-        sum(spent - amount_before)::bigint as given,
-        sum(spent - spent_before)::bigint as spent
-    from known
-    group by 1, 2, 3, 4
-) d
-where b.window_start = d.window_start and b.scope = d.scope and b.tenant = d.tenant and b.owner = d.owner
+insert into budgets as b (window_start, scope, tenant, owner, given, spent)
+select
+    budget_window(scope, day), scope, tenant, owner,
+    sum(spent - amount_before)::bigint,
+    sum(spent - spent_before)::bigint
+from known
+group by 1, 2, 3, 4
+order by 1, 2, 3, 4
+on conflict (window_start, scope, tenant, owner) do update set
+    given = b.given + excluded.given,
+    spent = b.spent + excluded.spent,
+    refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + excluded.spent)

@@ -3,13 +3,11 @@
 with lost as materialized (
     select c.id from charges c
     where c.state = 'open'
-        and not exists (
-            select from tasks t where t.id = c.task_id and t.attempt = c.attempt and t.status = 'running'
-        )
         and (
             c.at < statement_timestamp() - $1::double precision * interval '1 second'
-            or not exists (select from workers w where w.id = c.holder and w.lease_expires_at > '-infinity')
+            or (select true from workers w where w.id = c.holder and w.lease_expires_at > '-infinity') is null
         )
+        and (select t.attempt = c.attempt and t.status = 'running' from tasks t where t.id = c.task_id) is not true
     order by c.id
     limit $2
     for no key update of c skip locked

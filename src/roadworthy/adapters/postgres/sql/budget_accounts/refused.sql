@@ -1,4 +1,7 @@
-select b.scope, b.tenant, b.owner, l."limit", b.given, b.spent, b.refused_limit, budget_seconds_left(b.scope), 0::bigint
+select l.scope, b.tenant, b.owner, l."limit", b.given, b.spent, b.refused_limit, budget_seconds_left(l.scope), 0::bigint
 from unnest($1::text[], $2::bigint[]) as l (scope, "limit")
-join budgets b on b.window_start = budget_window(l.scope, today_utc()) and b.scope = l.scope
-where b.refused_limit is not null
+cross join lateral (
+    select b.* from budgets b
+    where b.window_start = budget_window(l.scope, today_utc()) and b.scope = l.scope and b.refused_limit is not null
+    offset 0
+) b

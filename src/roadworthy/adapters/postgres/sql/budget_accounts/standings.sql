@@ -1,10 +1,14 @@
 -- What is uncertain is added up for those that are shown, of their own window.
 with fullest as materialized (
-    select b.window_start, b.scope, b.tenant, b.owner, l."limit", b.given, b.spent, b.refused_limit
+    select l.scope, b.tenant, b.owner, l."limit", b.given, b.spent, b.refused_limit, b.window_start
     from unnest($1::text[], $2::bigint[]) as l (scope, "limit")
-    join budgets b on b.window_start = budget_window(l.scope, today_utc()) and b.scope = l.scope
-    where b.given <> 0 or b.spent <> 0
-    order by b.given::double precision / nullif(l."limit", 0) desc nulls first, b.scope, b.tenant, b.owner
+    cross join lateral (
+        select b.* from budgets b
+        where b.window_start = budget_window(l.scope, today_utc()) and b.scope = l.scope
+            and (b.given <> 0 or b.spent <> 0)
+        offset 0
+    ) b
+    order by b.given::double precision / nullif(l."limit", 0) desc nulls first, l.scope, b.tenant, b.owner
     limit $3
 ), uncertain as materialized (
     select covering.scope, covering.budget_tenant as tenant, covering.budget_owner as owner, sum(c.estimate) as estimate

@@ -1,19 +1,19 @@
 -- Slices are locked before budgets, both in order, wherever both are. The upsert locks a budget's row, decides by what is
 -- in it then, and is the only one to know. A holder's late call finds a higher number in its slice and gets nothing.
+-- Rows are looked up one by one: a join, planned while the tables were small, would read all that the holder has.
 with given as materialized (
     select given.*, budget_window(given.scope, today_utc()) as window_start
     from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
         with ordinality as given (scope, tenant, owner, "limit", at_least, at_most, position)
-), held as materialized (
-    select s.scope, s.tenant, s.owner, s.number, s.closed_at
-    from given join budget_slices s
-        on s.holder = $1 and s.day = today_utc()
-        and s.scope = given.scope and s.tenant = given.tenant and s.owner = given.owner
-    order by s.scope, s.tenant, s.owner
-    for no key update of s
+    order by given.scope, given.tenant, given.owner
 ), asking as materialized (
     select given.*
-    from given left join held using (scope, tenant, owner)
+    from given left join lateral (
+        select s.number, s.closed_at from budget_slices s
+        where s.holder = $1 and s.day = today_utc()
+            and s.scope = given.scope and s.tenant = given.tenant and s.owner = given.owner
+        for no key update
+    ) held on true
     where held.number is null or (held.number < $2 and held.closed_at is null)
 ), drawn as (
     insert into budgets as b (
@@ -52,11 +52,16 @@ with given as materialized (
 select
     coalesce(drawn.granted, 0),
     today_utc(),
-    extract(epoch from (today_utc() + 1)::timestamp at time zone 'UTC' - statement_timestamp())::double precision,
+    budget_seconds_left('user_day'),
     budget_seconds_left(given.scope),
     greatest(given."limit" - coalesce(drawn.given, before.given, 0), 0),
     greatest(coalesce(drawn.given - drawn.spent, before.given - before.spent, 0), 0)
 from given
 left join drawn using (scope, tenant, owner)
-left join budgets before using (window_start, scope, tenant, owner)
+left join lateral (
+    select b.given, b.spent from budgets b
+    where b.window_start = given.window_start
+        and b.scope = given.scope and b.tenant = given.tenant and b.owner = given.owner
+    offset 0
+) before on true
 order by given.position

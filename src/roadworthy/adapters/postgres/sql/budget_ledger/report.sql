@@ -4,57 +4,51 @@ with given as materialized (
     select scope, tenant, owner, coalesce(day, today_utc()) as day, amount, spent
     from unnest($3::text[], $4::text[], $5::text[], $6::date[], $7::bigint[], $8::bigint[])
         as given (scope, tenant, owner, day, amount, spent)
+    order by 4, scope, tenant, owner
 ), held as materialized (
     select
-        s.day, s.scope, s.tenant, s.owner, s.number, s.closed_at,
+        given.scope, given.tenant, given.owner, given.day, s.number, s.closed_at,
         s.amount as amount_before,
         s.spent as spent_before,
         greatest(least(given.amount, s.amount), given.spent) as amount,
         given.spent
-    from given join budget_slices s
-        on s.holder = $1 and s.day = given.day
-        and s.scope = given.scope and s.tenant = given.tenant and s.owner = given.owner
-    order by s.day, s.scope, s.tenant, s.owner
-    for no key update of s
+    from given cross join lateral (
+        select s.number, s.closed_at, s.amount, s.spent from budget_slices s
+        where s.holder = $1 and s.day = given.day
+            and s.scope = given.scope and s.tenant = given.tenant and s.owner = given.owner
+        for no key update
+    ) s
 ), heard as materialized (
-    select *, budget_window(scope, day) as window_start from held where number < $2 and closed_at is null
+    select * from held where number < $2 and closed_at is null
 ), said as (
-    update budget_slices s set amount = heard.amount, spent = heard.spent, number = $2
-    from heard
-    where s.holder = $1 and s.day = heard.day
-        and s.scope = heard.scope and s.tenant = heard.tenant and s.owner = heard.owner
-), made as (
-    insert into budget_slices (holder, day, scope, tenant, owner, number)
-    select $1, day, scope, tenant, owner, $2 from given
-    where amount = 0 and spent = 0
-    order by day, scope, tenant, owner
-    on conflict do nothing
-), changed as materialized (
+    insert into budget_slices as s (holder, day, scope, tenant, owner, amount, spent, number)
+    select $1, day, scope, tenant, owner, amount, spent, $2 from heard
+    union all
+    select $1, day, scope, tenant, owner, 0, 0, $2 from given
+    where amount = 0 and spent = 0 and (day, scope, tenant, owner) not in (select day, scope, tenant, owner from held)
+    order by 2, 3, 4, 5
+    on conflict (holder, day, scope, tenant, owner) do update set
+        amount = excluded.amount, spent = excluded.spent, number = excluded.number
+        -- Not one that a draw has made meanwhile.
+        where (s.day, s.scope, s.tenant, s.owner) in (select day, scope, tenant, owner from heard)
+), counted as (
+    insert into budgets as b (window_start, scope, tenant, owner, given, spent)
     select
-        window_start, scope, tenant, owner,
-        sum(amount - amount_before)::bigint as given,
-        sum(spent - spent_before)::bigint as spent
+        budget_window(scope, day) as window_start, scope, tenant, owner,
+        sum(amount - amount_before)::bigint,
+        sum(spent - spent_before)::bigint
     from heard
     where amount <> amount_before or spent <> spent_before
-    group by window_start, scope, tenant, owner
-), held_budgets as materialized (
-    select b.window_start, b.scope, b.tenant, b.owner, changed.given, changed.spent
-    from changed join budgets b using (window_start, scope, tenant, owner)
-    order by b.window_start, b.scope, b.tenant, b.owner
-    for no key update of b
-), counted as (
-    update budgets b set
-        given = b.given + d.given,
-        spent = b.spent + d.spent,
-        refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + d.spent)
-    from held_budgets d
-    where b.window_start = d.window_start and b.scope = d.scope and b.tenant = d.tenant and b.owner = d.owner
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (window_start, scope, tenant, owner) do update set
+        given = b.given + excluded.given,
+        spent = b.spent + excluded.spent,
+        refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + excluded.spent)
 )
 select b.scope, b.tenant, b.owner
-from budgets b
-where b.wanted_until > statement_timestamp()
-    and exists (
-        select from budget_slices s
-        where s.holder = $1 and s.day = today_utc()
-            and s.scope = b.scope and s.tenant = b.tenant and s.owner = b.owner and s.closed_at is null
-    )
+from (select * from budgets where wanted_until > statement_timestamp() offset 0) b
+where (
+    select s.closed_at is null from budget_slices s
+    where s.holder = $1 and s.day = today_utc() and s.scope = b.scope and s.tenant = b.tenant and s.owner = b.owner
+)

@@ -2,11 +2,13 @@
 with given as materialized (
     select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
         as given (id, cost, input_tokens, output_tokens, cache_read_tokens)
-), held as materialized (
-    select id from charges
-    where id = any($1) and state = 'open'
     order by id
-    for no key update
+), held as materialized (
+    select given.id
+    from given cross join lateral (
+        select c.state from charges c where c.id = given.id offset 0 for no key update
+    ) c
+    where c.state = 'open'
 )
 update charges c set
     state = case when given.cost is null then 'uncertain' else 'settled' end,

@@ -3,11 +3,13 @@
 , charged as materialized (
     select * from unnest($10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
         as charged (id, cost, input_tokens, output_tokens, cache_read_tokens, position)
-), open_charges as materialized (
-    select id from charges
-    where id = any($10) and state = 'open'
     order by id
-    for no key update
+), open_charges as materialized (
+    select charged.id
+    from charged cross join lateral (
+        select c.state from charges c where c.id = charged.id offset 0 for no key update
+    ) c
+    where c.state = 'open'
 ), settled as (
     update charges c set
         state = case when charged.cost is null then 'uncertain' else 'settled' end,

@@ -3,6 +3,13 @@
 with given as materialized (
     select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
         as given (id, cost, input_tokens, output_tokens, cache_read_tokens)
+    order by id
+), held as materialized (
+    select given.id
+    from given cross join lateral (
+        select c.state from charges c where c.id = given.id offset 0 for no key update
+    ) c
+    where c.state = 'uncertain'
 ), settled as (
     update charges c set
         state = 'settled',
@@ -13,7 +20,7 @@ with given as materialized (
         cache_read_tokens = greatest(given.cache_read_tokens, c.cache_read_tokens),
         settled_at = statement_timestamp()
     from given
-    where c.id = given.id and c.state = 'uncertain'
+    where c.id = given.id and c.id = any(array(select id from held))
     returning c.*
 ), differences as materialized (
     select
@@ -22,25 +29,33 @@ with given as materialized (
     from settled c cross join lateral budgets_of(c.tenant, c.owner, c.day) as covering
     where c.budgeted
     group by 1, 2, 3, 4, 5
+), known as materialized (
+    select d.*
+    from differences d cross join lateral (
+        select s.closed_at from budget_slices s
+        where s.holder = d.holder and s.day = d.day
+            and s.scope = d.scope and s.tenant = d.tenant and s.owner = d.owner
+        offset 0
+    ) s
+    where s.closed_at is not null or $6
 ), moved as (
-    update budget_slices s set
-        amount = s.amount + case when s.closed_at is null then 0 else d.difference end,
-        spent = s.spent + case when s.closed_at is null then 0 else d.difference end,
-        corrected = s.corrected + case when s.closed_at is null then d.difference else 0 end
-    from differences d
-    where s.holder = d.holder and s.day = d.day and s.scope = d.scope and s.tenant = d.tenant and s.owner = d.owner
-        and (s.closed_at is not null or $6)
-    returning s.day, s.scope, s.tenant, s.owner, d.difference
+    insert into budget_slices as s (holder, day, scope, tenant, owner, corrected, number)
+    select holder, day, scope, tenant, owner, difference, 0 from known
+    order by 1, 2, 3, 4, 5
+    on conflict (holder, day, scope, tenant, owner) do update set
+        amount = s.amount + case when s.closed_at is null then 0 else excluded.corrected end,
+        spent = s.spent + case when s.closed_at is null then 0 else excluded.corrected end,
+        corrected = s.corrected + case when s.closed_at is null then excluded.corrected else 0 end
 ), counted as (
-    update budgets b set
-        given = b.given + d.difference,
-        spent = b.spent + d.difference,
-        refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + d.difference)
-    from (
-        select budget_window(scope, day) as window_start, scope, tenant, owner, sum(difference)::bigint as difference
-        from moved
-        group by 1, 2, 3, 4
-    ) d
-    where b.window_start = d.window_start and b.scope = d.scope and b.tenant = d.tenant and b.owner = d.owner
+    insert into budgets as b (window_start, scope, tenant, owner, given, spent)
+    select
+        budget_window(scope, day), scope, tenant, owner, sum(difference)::bigint, sum(difference)::bigint
+    from known
+    group by 1, 2, 3, 4
+    order by 1, 2, 3, 4
+    on conflict (window_start, scope, tenant, owner) do update set
+        given = b.given + excluded.given,
+        spent = b.spent + excluded.spent,
+        refused_limit = budget_refused(b.refused_limit, b."limit", b.spent + excluded.spent)
 )
 select {charge} from settled c
