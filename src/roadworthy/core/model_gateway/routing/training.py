@@ -19,8 +19,9 @@ MOST = 20_000
 """Examples. Training takes about 1 ms for each, all folds included, and a thousand take about 1.5 MB."""
 
 _FOLDS = 5
-_ROUNDS, _RATE, _BIAS_RATE = 2, 0.02, 0.02
-"""Chosen on every second request of RouteLLM's MMLU file; the others agree. A third round isn't worth its time."""
+_RATE, _BIAS_RATE = 0.02, 0.02
+_FEWEST_ROUNDS, _MOST_ROUNDS, _SEEN_IN_ALL = 2, 10, 8000
+"""Few examples are gone over more often. Chosen on every second request of RouteLLM's MMLU file; the others agree."""
 
 _SEED = 1
 _START = 1e-3
@@ -53,11 +54,12 @@ def train(examples: Sequence[Example], keep: float) -> Trained:
     ExamplesUnusable for too few examples, or if they are all of one kind.
     """
     check_examples(examples)
-    scores = cross_validated(examples)
-    curves = (curve_of_line(0, scores, examples), curve_of_line(1, scores, examples))
+    validated = cross_validated(examples)
+    curves = (curve_of_line(0, validated.scores, examples), curve_of_line(1, validated.scores, examples))
     first, second = (_cut(line, curve, keep, examples) for line, curve in enumerate(curves))
     counts = {"examples": len(examples), "keep": keep}
-    return Trained(TrainedRouter(fitted(examples), (min(first, second), second), counts), scores, curves)
+    router = TrainedRouter(validated.weights, (min(first, second), second), counts)
+    return Trained(router, validated.scores, curves)
 
 
 def check_examples(examples: Sequence[Example]) -> None:
@@ -73,18 +75,27 @@ def check_examples(examples: Sequence[Example]) -> None:
         )
 
 
-def cross_validated(examples: Sequence[Example]) -> list[float]:
-    """A score for each, by a router that was trained without it: five of them, each on four fifths."""
+@dataclass(frozen=True, slots=True)
+class CrossValidated:
+    scores: Sequence[float]
+    """Of each example, by weights that were fitted without it."""
+    weights: Sequence[float]
+    """The mean of all that were fitted: scores of new requests are on the scale of these."""
+
+
+def cross_validated(examples: Sequence[Example]) -> CrossValidated:
+    """Five times on four fifths."""
     order = list(range(len(examples)))
     random.Random(_SEED).shuffle(order)  # noqa: S311
-    scores = [0.0] * len(examples)
+    scores, total = [0.0] * len(examples), [0.0] * SPACE
     for fold in range(_FOLDS):
         held_out = order[fold::_FOLDS]
         rest = set(order).difference(held_out)
         weights = fitted([examples[place] for place in order if place in rest])
+        total = [one + other for one, other in zip(total, weights, strict=True)]
         for place in held_out:
             scores[place] = weighed(weights, examples[place].features)
-    return scores
+    return CrossValidated(scores, [one / _FOLDS for one in total])
 
 
 def curve_of_line(line: int, scores: Sequence[float], examples: Sequence[Example]) -> Curve | None:
@@ -98,7 +109,7 @@ def fitted(examples: Sequence[Example]) -> list[float]:
     weights, seen, biases = [0.0] * SPACE, [_START] * SPACE, [0.0, 0.0]
     order = list(examples)
     chance = random.Random(_SEED)  # noqa: S311
-    for _ in range(_ROUNDS):
+    for _ in range(min(max(_SEEN_IN_ALL // len(examples), _FEWEST_ROUNDS), _MOST_ROUNDS)):
         chance.shuffle(order)
         for one in order:
             score = weighed(weights, one.features)
