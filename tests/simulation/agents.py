@@ -13,10 +13,20 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, User
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from roadworthy import AgentService, Limits, Price, ToolPolicy
+from roadworthy.domain.model_input import ProviderCall
 
-from .outside import EFFECTS, Outside, Script
+from .outside import (
+    EFFECTS,
+    INPUT_PRICE,
+    INPUT_TOKENS,
+    MOST_TOKENS,
+    OUTPUT_PRICE,
+    PIECE_TOKENS,
+    Outside,
+    Script,
+)
 
-LIMITS = Limits(steps=8, step_seconds=8, total_seconds=600, queue_seconds=4000, waiting_seconds=40, cost_usd="1")
+LIMITS = Limits(steps=8, step_seconds=8, total_seconds=600, queue_seconds=4000, waiting_seconds=40, cost_usd="4")
 
 
 def service(outside: Outside, version: str, pydantic_ai: bool) -> AgentService:
@@ -25,7 +35,7 @@ def service(outside: Outside, version: str, pydantic_ai: bool) -> AgentService:
         name: ToolPolicy(effect=effect, seconds=6, retries=0 if effect == "once" else 1)  # type: ignore[arg-type]
         for name, effect in EFFECTS.items()
     }
-    prices = {"simulated": Price("1", "1")}
+    prices = {"simulated": Price(str(INPUT_PRICE), str(OUTPUT_PRICE))}
     return AgentService(agent, name="simulated", version=version, limits=LIMITS, tools=tools, prices=prices)
 
 
@@ -37,16 +47,7 @@ def function_agent(outside: Outside, version: str) -> Any:
         replies: list[str] = []
         results: list[list[str]] = []
         for step in range(1, len(script.steps) + 2):
-
-            async def call(stream: Callable[[str], None], step: int = step) -> Any:
-                text = ""
-                async with aclosing(outside.model(script.token, step)) as pieces:
-                    async for piece in pieces:
-                        stream(piece)
-                        text += piece
-                return {"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 3}}
-
-            reply = await ctx.model("simulated", call)
+            reply = await ctx.model("simulated", _calling(outside, script, step), max_output_tokens=MOST_TOKENS)
             replies.append(reply["choices"][0]["message"]["content"])
             calls = script.calls(step)
             arguments = {"token": script.token, "step": step}
@@ -57,6 +58,24 @@ def function_agent(outside: Outside, version: str) -> Any:
         return {"version": version, "replies": replies, "results": results}
 
     return simulated
+
+
+def _calling(outside: Outside, script: Script, step: int) -> Any:
+    async def call(stream: Callable[[str], None], allowed: ProviderCall) -> Any:
+        most = MOST_TOKENS if allowed.output_tokens is None else allowed.output_tokens
+        said: list[str] = []
+        async with aclosing(outside.model(script.token, step, most)) as pieces:
+            async for piece in pieces:
+                stream(piece)
+                said.append(piece)
+        tokens = len(said) * PIECE_TOKENS
+        is_cut = most < MOST_TOKENS and tokens + PIECE_TOKENS > most
+        return {
+            "choices": [{"message": {"content": "".join(said)}, "finish_reason": "length" if is_cut else "stop"}],
+            "usage": {"prompt_tokens": INPUT_TOKENS, "completion_tokens": tokens},
+        }
+
+    return call
 
 
 def _tools(outside: Outside) -> dict[str, Any]:
@@ -75,7 +94,8 @@ def _tools(outside: Outside) -> dict[str, Any]:
 def pydantic_ai_agent(outside: Outside) -> Agent[None, str]:
     async def reply(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
         script, step = _where(messages)
-        async with aclosing(outside.model(script.token, step)) as pieces:
+        # What its model says of usage is a guess of its own.
+        async with aclosing(outside.model(script.token, step, bills=False)) as pieces:
             async for piece in pieces:
                 yield piece
         if calls := script.calls(step):
@@ -84,7 +104,8 @@ def pydantic_ai_agent(outside: Outside) -> Agent[None, str]:
                 for place, (tool, call_id) in enumerate(calls)
             }
 
-    agent = Agent(FunctionModel(stream_function=reply, model_name="simulated"), name="simulated")
+    model = FunctionModel(stream_function=reply, model_name="simulated")
+    agent = Agent(model, name="simulated", model_settings={"max_tokens": MOST_TOKENS})
 
     @agent.tool
     async def look(ctx: RunContext[None], token: str, step: int) -> str:

@@ -19,6 +19,7 @@ from roadworthy.domain.journal import EntryKind, JournalEntry
 from roadworthy.domain.task import LIFE_ENDS, OCCUPYING, TRANSITIONS, Fence, TaskStatus
 from roadworthy.testing.virtual_time import SimulatedProcess, VirtualTimeLoop, current_process
 
+from .money_checker import MoneyChecker
 from .outside import Script
 from .plan import Plan
 from .servers import SimulatedServer
@@ -71,6 +72,7 @@ class Checker:
         self._holder: dict[TaskId, UUID] = {}
         self._once: Counter[tuple[str, int, int, str]] = Counter()
         self._cancelled: dict[TaskId, None] = {}
+        self.money = MoneyChecker(database.money, plan.budgets, self.fail)
         self._suspects: Counter[UUID | None] = Counter()
         """How many tasks changed in this transaction that had been lost before, by the worker that had them."""
 
@@ -89,6 +91,8 @@ class Checker:
         if method in READS or method.startswith(("heartbeat", "register", "deregister")):
             return
         self._transactions += 1
+        if operation.startswith(("budget_", "journal.")):
+            self.money.applied()
         changed: list[tuple[TaskRow, Seen]] = []
         became_claimable: list[tuple[TaskRow, Seen]] = []
         for row in self._database.tasks.values():
@@ -142,6 +146,7 @@ class Checker:
         if operation == "task_store.submit" and seen.status is None:
             self._new(row)
         self._check_changes(row, seen, operation, grown)
+        self.money.ended(row, operation)
         seen.journal = list(row.journal)
         seen.attempt, seen.changes, seen.status, seen.failures = row.attempt, len(row.changes), row.status, row.failures
 
@@ -322,6 +327,11 @@ class Checker:
         wanted = {(s, call_id) for s in range(1, step) for _, call_id in _script(row).calls(s)}
         if missing := wanted - _tools_done(row):
             self.fail("results are in the journal before the next act", f"{self.name(row)} lacks {sorted(missing)}")
+        self.money.called(row, step, self.name(row))
+
+    def billed(self, token: str, step: int, cost: int) -> None:
+        if (task_id := self._by_token.get(token)) is not None:
+            self.money.billed(self._database.tasks[task_id], step, cost)
 
     def tool_called(self, token: str, step: int, tool: str, call_id: str) -> None:
         row = self._check_actor(token, f"{call_id} of step {step}")
@@ -386,6 +396,7 @@ class Checker:
                 self._check_output(row)
             if row.status is TaskStatus.WAITING:
                 self.fail("every task ends", f"{self.name(row)} is waiting")
+        self.money.check_end(self._database.tasks, self.name)
 
     def _check_output(self, row: TaskRow) -> None:
         models = [entry for entry in _present(row) if entry.kind is EntryKind.MODEL]

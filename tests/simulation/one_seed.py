@@ -26,6 +26,8 @@ from .trace import Trace
 
 LONGEST_SECONDS = 3000.0
 """Of virtual time, after the faults have stopped."""
+SETTLING_SECONDS = 80.0
+"""How long it may take until the ledger is right, after everything has ended."""
 _OURS = {
     "attempt_crashed",
     "attempt_not_settled",
@@ -105,6 +107,9 @@ async def _until_ended(cluster: Cluster, living: list[asyncio.Task[None]]) -> No
     await asyncio.wait(living, timeout=last)
     while cluster.loop.time() < last and cluster.checker.unfinished():  # noqa: ASYNC110
         await asyncio.sleep(1)
+    # Idle slices go back, and upkeep finds what nobody accounts for any more.
+    if not cluster.checker.broken:
+        await asyncio.sleep(SETTLING_SECONDS)
 
 
 def _check_liveness(cluster: Cluster, living: list[asyncio.Task[None]]) -> None:

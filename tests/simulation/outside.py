@@ -13,6 +13,10 @@ from typing import Protocol
 from .trace import Trace
 
 EFFECTS = {"look": "read", "put": "idempotent", "pay": "once"}
+INPUT_TOKENS, INPUT_PRICE = 3, 100
+"""Of each call, and micro-dollars a token."""
+PIECE_TOKENS, OUTPUT_PRICE = 20, 1000
+MOST_TOKENS = 140
 _WORDS = ("one", "zwei", "trois", "quattro", "пять", "six ", "\n", "🚚")
 
 
@@ -20,6 +24,8 @@ class Watcher(Protocol):
     """Told before anything is done outside."""
 
     def model_called(self, token: str, step: int) -> None: ...
+
+    def billed(self, token: str, step: int, cost: int) -> None: ...
 
     def tool_called(self, token: str, step: int, tool: str, call_id: str) -> None: ...
 
@@ -68,8 +74,8 @@ class Outside:
         self._watcher = watcher
         self._replies = 0
 
-    async def model(self, token: str, step: int) -> AsyncIterator[str]:
-        """Pieces of a reply; no two replies are the same."""
+    async def model(self, token: str, step: int, most: int = MOST_TOKENS, bills: bool = True) -> AsyncIterator[str]:
+        """Pieces of a reply of at most so many tokens; no two replies are the same."""
         self._watcher.model_called(token, step)
         self._trace.add("model call", step, "of", token)
         self._trace.count("model calls")
@@ -78,9 +84,12 @@ class Outside:
         breaks_after = self._chance.choice((0, 0, 1, 2)) if fails else 99
         self._replies += 1
         serial = self._replies
-        for place in range(self._chance.choice((1, 1, 2, 4, 7))):
+        wanted = self._chance.choice((1, 1, 2, 4, 7))
+        for place in range(min(wanted, most // PIECE_TOKENS)):
             if place >= breaks_after:
                 break
+            if bills:
+                self._watcher.billed(token, step, _price(PIECE_TOKENS, 0 if place else INPUT_TOKENS))
             yield f"{serial}:{self._chance.choice(_WORDS)} "
             await self._some_time(0.2)
         if fails:
@@ -124,3 +133,7 @@ class Outside:
     async def _some_time(self, seconds: float) -> None:
         draw = self._chance.random()
         await asyncio.sleep(seconds * draw if draw < 0.95 else seconds * 10 * draw)
+
+
+def _price(output_tokens: int, input_tokens: int) -> int:
+    return output_tokens * OUTPUT_PRICE + input_tokens * INPUT_PRICE

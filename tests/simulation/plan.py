@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from roadworthy.domain.budget import BudgetLimits
+
 DISTURBANCES = {
     "kill a worker": 4,
     "stop a worker": 4,
@@ -53,6 +55,7 @@ class Plan:
     deploy: bool
     operator: bool
     """Somebody resumes dead tasks, or discards them."""
+    budgets: BudgetLimits
 
 
 def draw_plan(chance: Random) -> Plan:
@@ -79,4 +82,9 @@ def draw_plan(chance: Random) -> Plan:
         pydantic_ai=chance.random() < 0.25,
         deploy=chance.random() < 0.4,
         operator=chance.random() < 0.4,
+        budgets=BudgetLimits(
+            user_day=chance.choice((None, None, None, 500_000, 3_000_000)),
+            tenant_month=chance.choice((None, None, None, 4_000_000)),
+            global_month=chance.choice((None, None, None, 1_000_000, 8_000_000)),
+        ),
     )

@@ -250,10 +250,13 @@ class Attempt:
         self._count(draft.kind, draft.detail)
         if draft.charge is not None:
             self.purse.let_go(draft.charge.charge_id)
+            self.purse.unwritten[draft.charge.charge_id] = draft.charge
         usage = self.whole_usage
         writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
         with self.progress:
             sequences = await asyncio.gather(*(self._commit(write) for write in writes))
+        if draft.charge is not None:
+            del self.purse.unwritten[draft.charge.charge_id]
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
 

@@ -115,15 +115,14 @@ class RunningAttempt:
             return None
         if isinstance(end, Exception):
             self._log_end(end, verdict)
-        outcome = await self._settle(self._settlement(verdict))
-        return outcome if isinstance(outcome, Settled) else None
+        return await self._settled(self._settlement(verdict))
 
     async def give_up(self, error: Exception) -> Settled | None:
         """Have the task tried again after an error of our own: while this worker lives, nothing else would."""
         verdict = decide(_internal(error), self._facts())
         if verdict is None:
             return None
-        outcome = await self._settle(
+        return await self._settled(
             Settlement(
                 fence=self._claimed.fence,
                 session_id=self._claimed.task.session_id,
@@ -135,7 +134,6 @@ class RunningAttempt:
                 running_seconds=time.monotonic() - self._started,
             )
         )
-        return outcome if isinstance(outcome, Settled) else None
 
     async def _ended(self) -> Finished | Exception:
         limit = asyncio.get_running_loop().call_later(self._seconds_left(), self._out_of_time)
@@ -224,6 +222,15 @@ class RunningAttempt:
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)
+
+    async def _settled(self, settlement: Settlement) -> Settled | None:
+        outcome = await self._settle(settlement)
+        if not isinstance(outcome, Settled):
+            return None
+        for charge in self.attempt.purse.unwritten.values():
+            # From here on the store refuses their entries.
+            self._ports.gateway.money.settle(charge)
+        return outcome
 
     async def _settle(self, settlement: Settlement) -> Settled | SettleRefused | None:
         pause = 0.05

@@ -16,7 +16,7 @@ from roadworthy.core.committed_together import CommittedTogether
 from roadworthy.core.model_gateway.prices import Prices
 from roadworthy.core.money.budget_money import BudgetMoney
 from roadworthy.core.money.priced_call import PricedCall
-from roadworthy.core.money.reservation import Reservation
+from roadworthy.core.money.reservation import ChargeWrite, Reservation
 from roadworthy.domain.budget import BudgetLimits, ChargeSettlement, NewCharge
 from roadworthy.domain.errors import Fenced, InternalError, LimitReached, RoadworthyError, StoreUnavailable
 from roadworthy.domain.keepable import foreign_words
@@ -69,6 +69,8 @@ class Money:
             try:
                 await _from_the_purse(attempt, reservation, give_up)
                 await self._from_the_ledger(attempt, reservation, key, give_up)
+                # That took its time: the call comes next, and nobody makes one whose lease is in doubt.
+                await attempt.permit()
             except BaseException:
                 reservation.not_made()
                 raise
@@ -94,10 +96,10 @@ class Money:
         await self._settle.close()
         await self._budgets.close(CLOSING_SECONDS)
 
-    def settle(self, settlement: ChargeSettlement, after: asyncio.Future[bool] | None = None) -> None:
-        """End a charge that no journal entry ends: in the background, once the write of the charge itself is over."""
+    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None = None) -> None:
+        """End a charge that no journal entry ends, in the background; `write` is how it came into the ledger."""
         if not self._closed:
-            settling = self._settled(settlement, after)
+            settling = self._settled(settlement, write)
             task = asyncio.get_running_loop().create_task(settling, context=Context())
             self._background.add(task)
             task.add_done_callback(self._background.discard)
@@ -122,7 +124,7 @@ class Money:
             day=day,
         )
         if not await self._written(attempt, charge, reservation):
-            reservation.writing = None
+            reservation.write = None
             raise Fenced
 
     async def _written(self, attempt: Attempt, charge: NewCharge, reservation: Reservation) -> bool:
@@ -131,8 +133,8 @@ class Money:
             if (end := _must_end(attempt)) is not None:
                 raise end
             try:
-                reservation.writing = self._charge.put(charge)
-                return await asyncio.shield(reservation.writing)
+                reservation.write = ChargeWrite(charge, self._charge.put(charge))
+                return await asyncio.shield(reservation.write.outcome)
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)
@@ -144,12 +146,16 @@ class Money:
                     f"({type(error).__name__}: {foreign_words(error)})"
                 ) from error
 
-    async def _settled(self, settlement: ChargeSettlement, after: asyncio.Future[bool] | None) -> None:
-        if after is not None:
-            await asyncio.wait([after])
+    async def _settled(self, settlement: ChargeSettlement, write: ChargeWrite | None) -> None:
+        if write is not None:
+            await asyncio.wait([write.outcome])
         pause = 0.05
         while True:
             try:
+                if write is not None and not write.is_acknowledged:
+                    # It may be there, or arrive late and stay open for good. Once it is answered it can't any more:
+                    # either it is there, or its fence is old.
+                    await self._charge(write.charge)
                 await self._settle(settlement)
                 return
             except StoreUnavailable:
@@ -170,7 +176,7 @@ class _NoLedger(Money):
 
     async def close(self) -> None: ...
 
-    def settle(self, settlement: ChargeSettlement, after: asyncio.Future[bool] | None = None) -> None: ...
+    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None = None) -> None: ...
 
     async def _from_the_ledger(self, attempt: Attempt, reservation: Reservation, key: str, give_up: float) -> None: ...
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
+from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.money import MicroDollars
 
 NO_LIMIT: MicroDollars = 10**15
@@ -38,6 +39,8 @@ class Purse:
         """Held for calls whose price is not known yet."""
         self.turn = asyncio.Lock()
         """Whose call is next to get money of this purse: first come, first served."""
+        self.unwritten: dict[UUID, ChargeSettlement] = {}
+        """Of calls whose journal entries are not known to be committed."""
         self._held: dict[UUID, tuple[Held, MicroDollars]] = {}
         self._changed = asyncio.Event()
 

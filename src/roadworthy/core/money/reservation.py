@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.waiting_call import Share
-from roadworthy.domain.budget import ChargeSettlement
+from roadworthy.domain.budget import ChargeSettlement, NewCharge
 from roadworthy.domain.errors import BudgetUsedUp, LimitReached
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.money import MicroDollars
@@ -18,10 +19,22 @@ if TYPE_CHECKING:
     from roadworthy.core.money.money import Money
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeWrite:
+    """How a charge comes into the ledger."""
+
+    charge: NewCharge
+    outcome: asyncio.Future[bool]
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.outcome.done() and not self.outcome.cancelled() and self.outcome.exception() is None
+
+
 class Reservation:
     """Holds until `settlement`, `settle` or `uncertain` says what became of the call; the first one counts."""
 
-    __slots__ = ("_cost", "_money", "_purse", "_share", "call", "charge_id", "writing")
+    __slots__ = ("_cost", "_money", "_purse", "_share", "call", "charge_id", "write")
 
     def __init__(self, money: Money, attempt: Attempt, call: PricedCall) -> None:
         self._money = money
@@ -32,8 +45,8 @@ class Reservation:
         self.charge_id = new_id()
         self.call = call
         """Perhaps shortened."""
-        self.writing: asyncio.Future[bool] | None = None
-        """The write of the charge, once it has begun."""
+        self.write: ChargeWrite | None = None
+        """Once it has begun."""
 
     @property
     def output_tokens(self) -> int | None:
@@ -83,7 +96,7 @@ class Reservation:
     def not_made(self) -> None:
         """There was no call, and there will be none."""
         if self._ends_at(0):
-            self._spend(ChargeSettlement(self.charge_id, 0) if self.writing is not None else None)
+            self._spend(ChargeSettlement(self.charge_id, 0) if self.write is not None else None)
 
     def forsake(self) -> None:
         """The attempt is over."""
@@ -105,7 +118,7 @@ class Reservation:
         self._purse.let_go(self.charge_id)
         self._purse.outside_journal += self._cost or 0
         if settlement is not None:
-            self._money.settle(settlement, self.writing)
+            self._money.settle(settlement, self.write)
 
 
 def _settlement(reservation: Reservation, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
