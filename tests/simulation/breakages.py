@@ -15,6 +15,8 @@ from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.core.attempt import Attempt, Draft
 from roadworthy.core.execution import worker
 from roadworthy.core.insight.event_reader import EventReader, Missing
+from roadworthy.core.money.money import Money
+from roadworthy.core.money.slice import Slice
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.tool_gateway.tool_call import ToolCalls
 from roadworthy.core.upkeep.refill_tickets import RefillTickets
@@ -72,6 +74,10 @@ def _ignore_gaps(self: EventReader, record: EventRecord, **_: Any) -> Any:
 async def _call_without_a_mark(self: ToolCalls, call: Any, do: Callable[[], Any]) -> bytes:
     with patch.object(type(self._attempt.service), "policy", lambda *_: ToolPolicy(effect="read", seconds=6)):
         return await _call(self, call, do)
+
+
+async def _call_unwritten(*_: Any) -> bool:
+    return True
 
 
 async def _nothing(*_: Any) -> int:
@@ -132,6 +138,21 @@ BREAKAGES = {
         "tasks are claimed by age alone",
         "nobody waits behind somebody's backlog",
         [(MemoryDatabase, "_set_fair_tag", _tag_by_age)],
+    ),
+    "charge": Breakage(
+        "the provider is called before the ledger knows of it",
+        "money is reserved before the call",
+        [(Money, "_written", _call_unwritten)],
+    ),
+    "slice": Breakage(
+        "a worker does not count what its calls under way may cost",
+        "no budget is exceeded",
+        [(Slice, "reserve", lambda self, money: None)],
+    ),
+    "returns": Breakage(
+        "a worker keeps what it does not need",
+        "no money leaks",
+        [(Slice, "give_back", lambda self: None)],
     ),
     "reader": Breakage(
         "readers do not notice that records are missing",
