@@ -7,8 +7,9 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from roadworthy.domain.budget import Budget, BudgetLimits, ChargeState
+from roadworthy.domain.errors import NotUncertain
 from roadworthy.domain.ids import TaskId
-from roadworthy.domain.money import MicroDollars
+from roadworthy.domain.money import MicroDollars, dollars
 from roadworthy.domain.operator_action import OperatorAction
 from roadworthy.domain.principal import Principal
 
@@ -68,6 +69,11 @@ class Charge:
     cost: MicroDollars | None
     attempt: int
     at: float
+
+    def not_uncertain(self) -> NotUncertain:
+        """Why it can't be corrected."""
+        fate = "its call is under way" if self.cost is None else f"it is settled at ${dollars(self.cost)}"
+        return NotUncertain(f"only a charge that nobody is certain of can be corrected; {fate}")
 
 
 class BudgetAccounts(Protocol):

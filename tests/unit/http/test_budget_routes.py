@@ -124,6 +124,10 @@ async def test_an_uncertain_charge_is_corrected_once_and_who_did_it_is_kept(limi
     assert action["detail"] == {"charge_id": str(charge), "cost_usd": "0.0123", "estimate_usd": "0.03"}
     again = await limited.call("POST", path, {"cost_usd": "0.02"})
     assert (again.status, again.json()["code"]) == (409, "not_uncertain")
+    assert again.json()["detail"].endswith("; it is settled at $0.0123")
+    open_ = await limited.spender.charge(one, "0.03", under_way=True)
+    early = await limited.call("POST", f"/v1/operator/charges/{open_}/correct", {"cost_usd": "0.02"})
+    assert early.json()["detail"].endswith("; its call is under way")
 
 
 @pytest.mark.parametrize("cost", [None, "cheap", "", -1, "-0.01", True, [1], "1e999999999", "10000.01", "nan", "inf"])

@@ -12,7 +12,6 @@ from uuid import UUID
 from roadworthy.adapters.memory.database import ENDED, MemoryDatabase
 from roadworthy.adapters.memory.money_tables import BudgetRow, ChargeRow, beginning_of, day_of
 from roadworthy.domain.budget import Budget, BudgetLimits, ChargeSettlement, ChargeState, budgets_of, is_used_up
-from roadworthy.domain.errors import NotUncertain
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.money import MicroDollars, dollars
 from roadworthy.domain.operator_action import OperatorAction
@@ -113,7 +112,7 @@ class MemoryBudgetAccounts:
             if row is None:
                 return None
             if row.state is not ChargeState.UNCERTAIN:
-                raise NotUncertain
+                raise _charge(row).not_uncertain()
             self._money.correct(row, cost)
             detail = dict(action.target.detail) | {"estimate_usd": dollars(row.new.estimate)}
             target = replace(action.target, detail=detail, task_id=row.new.fence.task_id)

@@ -23,7 +23,6 @@ from roadworthy.domain.budget import (
     ChargeState,
     is_used_up,
 )
-from roadworthy.domain.errors import NotUncertain
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.money import MicroDollars, dollars
 from roadworthy.domain.operator_action import OperatorAction
@@ -102,8 +101,8 @@ class PostgresBudgetAccounts:
         async with self._pool.transaction() as transaction:
             corrected = await self._uncertain.settle(transaction, [correction], holder_knows=False)
             if not corrected:
-                if await transaction.fetch(self._queries["find_charge"], charge_id):
-                    raise NotUncertain
+                for row in await transaction.fetch(self._queries["find_charge"], charge_id):
+                    raise rows.charge(row).not_uncertain()
                 return None
             (charge,) = corrected
             detail = dict(action.target.detail) | {"estimate_usd": dollars(charge.estimate)}
