@@ -35,15 +35,20 @@ def trained_shown(trained: Trained, source: str, examples: int, keep: float, out
 
 def trained_lines(answer: Mapping[str, Any]) -> list[str]:
     lines = [f"{answer['source']}; {answer['examples']:,} say how hard they were."]
-    for line in answer["lines"]:
-        if not line["known"]:
-            lines.append(f"{line['line']}: nothing is known, so nothing goes to the harder side.")
-            continue
-        lines.append(
-            f"{line['line']}: {_percent(line['harder_share'])} of such requests go to the harder side, which keeps "
-            f"{_percent(line['quality_kept'])} of its quality (APGR {line['apgr']:.3f}; 0.5 is chance)."
-        )
+    lines += [f"{line['line']}: {_line_in_words(line)}" for line in answer["lines"]]
     return [*lines, f"Wrote {answer['file']}. Use it: AgentService(…, router=TrainedRouter.load({answer['file']!r}))"]
+
+
+def _line_in_words(line: Mapping[str, Any]) -> str:
+    share = line["harder_share"]
+    if not share:
+        return "as far as is known the cheaper side is enough, so nothing goes to the harder one."
+    if share == 1:
+        return "as far as is known the cheaper side is not enough, so everything goes to the harder one."
+    return (
+        f"{_percent(share)} go to the harder side, which keeps {_percent(line['quality_kept'])} of its quality "
+        f"(APGR {line['apgr']:.3f}; 0.5 is chance)."
+    )
 
 
 def report_shown(report: Report) -> dict[str, Any]:
