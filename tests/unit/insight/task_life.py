@@ -40,7 +40,7 @@ from roadworthy.testing.manual_clock import ManualClock
 
 T = TypeVar("T")
 LANE = "support@1"
-_BROKER = ("work_queue.", "event_log.", "cancel_signals.")
+_BROKER = ("work_queue.", "event_log.", "cancel_signals.", "cache.")
 
 
 class Outages:
