@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import gate, in_flight, routing, start_up, steady, streams, submission, throughput
+from benchmarks import budget, gate, in_flight, levers, routing, start_up, steady, streams, submission, throughput
 from benchmarks.benchmark import Benchmark
 
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     gate.benchmark,
     routing.benchmark,
+    levers.benchmark,
+    budget.benchmark,
     throughput.benchmark,
     submission.benchmark,
     steady.benchmark,

@@ -135,7 +135,7 @@ async def _gated(around: Surroundings, case: str) -> tuple[float, float]:
         cache=cache,
     )
     runner = TimedRunner(service, RUNS)
-    async with _working(around, {service.lane: Served(service, runner)}) as stores:
+    async with working(around, {service.lane: Served(service, runner)}) as stores:
         for number in range(RUNS):
             await stores.tasks.submit([_task(service, number)])
         await stores.queue.post({service.lane})
@@ -144,13 +144,13 @@ async def _gated(around: Surroundings, case: str) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def _working(around: Surroundings, served: dict[str, Served]) -> AsyncGenerator[Stores]:
-    """A worker that runs one task at a time, with all budgets."""
+async def working(around: Surroundings, served: dict[str, Served], at_once: int = 1) -> AsyncGenerator[Stores]:
+    """A worker in this process, with all budgets set."""
     settings = read_settings().model_copy(
         update={
             "database_url": around.database_url,
             "redis_url": around.redis_url,
-            "worker_concurrency": 1,
+            "worker_concurrency": at_once,
             "budget_per_user_day_usd": BUDGET,
             "budget_per_tenant_month_usd": BUDGET,
             "budget_global_month_usd": BUDGET,
