@@ -120,6 +120,10 @@ class AgentService:
             raise ValueError(f"priority must be a whole number from 0 to 9, not {self.priority!r}")
         if not isinstance(self.limits, Limits):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"limits must be a Limits(...), not {type(self.limits).__name__}")
+        if not (self.router is None or callable(self.router) or hasattr(self.router, "route")):
+            raise TypeError(f"router must be a function or have a method `route`, not {self.router!r}")
+        if isinstance(self.router, type):
+            raise TypeError(f"router must be made first: router={self.router.__name__}(…)")
         for tool, policy in self.tools.items():
             if not isinstance(policy, ToolPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"tools[{tool!r}] must be a ToolPolicy(...), not {type(policy).__name__}")

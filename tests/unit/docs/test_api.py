@@ -23,6 +23,7 @@ from roadworthy.domain.service import Effect
 from roadworthy.domain.task import OnBusy, TaskStatus
 from roadworthy.edges.http.budget_routes import BudgetRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
+from roadworthy.edges.http.grade_routes import GradeRoutes
 from roadworthy.edges.http.problem import status_of
 from roadworthy.edges.http.query import MOST_WAIT_SECONDS
 from roadworthy.edges.http.session_routes import SessionRoutes
@@ -79,8 +80,8 @@ def test_every_path():
             return None
 
     anything = cast(HttpDependencies, Anything())
-    routes = [*TaskRoutes(anything).routes(), *SessionRoutes(anything).routes()]
-    paths = {cast(Route, route).path for route in routes}
+    routes = [*TaskRoutes(anything).routes(), *SessionRoutes(anything).routes(), *GradeRoutes(anything).routes()]
+    paths = {path for route in routes if "/operator/" not in (path := cast(Route, route).path)}
     assert set(re.findall(r"`(?:GET|POST|DELETE) (/v1/(?:tasks|sessions)[^`]*)`", PAGE)) == paths
 
 
@@ -106,3 +107,12 @@ def test_codes_of_failures():
         for code in quoted(codes):
             if code not in ("retry-after", "Idempotency-Key"):
                 assert (code, known[code]) == (code, int(status))
+
+
+def test_every_path_of_grades():
+    class Anything:
+        def __getattr__(self, name: str) -> Any:
+            return None
+
+    paths = {cast(Route, route).path for route in GradeRoutes(cast(HttpDependencies, Anything())).routes()}
+    assert set(re.findall(r"(?:GET|POST) (/v1/\S*(?:feedback|label|grades))\b", PAGE)) == paths

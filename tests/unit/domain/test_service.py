@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from roadworthy import RuleRouter
 from roadworthy.domain.price import Price
 from roadworthy.domain.service import AgentService, ModelTiers, ToolPolicy
 
@@ -34,6 +35,10 @@ def test_limits_and_policies_of_another_type_are_refused():
         AgentService(reply, limits=wrong)
     with pytest.raises(TypeError, match=r"tools\['find'\] must be a ToolPolicy"):
         AgentService(reply, tools={"find": wrong})
+    with pytest.raises(TypeError, match="router must be a function or have a method `route`"):
+        AgentService(reply, router=wrong)
+    with pytest.raises(TypeError, match=r"router must be made first: router=RuleRouter\(…\)"):
+        AgentService(reply, router=RuleRouter)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

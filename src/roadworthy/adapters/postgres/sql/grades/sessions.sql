@@ -2,7 +2,7 @@ with page as materialized (
     select graded.session_id as id, first.agent, first.input
     from (
         select session_id from grades
-        where ($2::uuid is null or session_id < $2)
+        where session_id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
         group by session_id
         having $4::timestamptz is null or max(at) >= $4
         order by session_id desc
