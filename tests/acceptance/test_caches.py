@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,8 +18,10 @@ from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import NewTask
 
 from .deployment import Deployment
-from .http_api import Api, texts
+from .http_api import Api, TaskStream, texts
 from .watched import SECONDS
+
+T = TypeVar("T")
 
 HEADER = "x-roadworthy-cache"
 ANSWER = "It was sent on Monday, and the carrier says that it will be with you on Thursday before noon."
@@ -30,14 +33,30 @@ class Cached:
         self.deployment = deployment
         self.api = api
         self.kept = 0
+        self._not_counted = 0
 
     @property
     def provider_calls(self) -> int:
-        return len(self.deployment.provider.requests)
+        """Without those of looks that were passed over, on a machine that is too busy to answer in time."""
+        return len(self.deployment.provider.requests) - self._not_counted
 
-    async def ask(self, agent: str = "own", question: str = "Where is it?") -> dict[str, Any]:
+    async def in_time(self, task: Callable[[], Awaitable[T]]) -> T:
+        """What it gives, once the cache answered in time."""
+        while True:
+            passed_over, calls = await self.metric("exact", "passed_over"), self.provider_calls
+            result = await task()
+            if await self.metric("exact", "passed_over") == passed_over:
+                return result
+            self._not_counted += self.provider_calls - calls
+
+    async def ask(self, agent: str = "own") -> dict[str, Any]:
+        return await self.in_time(lambda: self.ask_once(agent))
+
+    async def ask_once(self, agent: str = "own") -> dict[str, Any]:
         """The task once it has ended, with the header that it is shown with."""
-        answer = await self.api.post("/v1/tasks", {"agent": agent, "input": question}, headers={"prefer": "wait=60"})
+        answer = await self.api.post(
+            "/v1/tasks", {"agent": agent, "input": "Where is it?"}, headers={"prefer": "wait=60"}
+        )
         assert answer.status == 200, answer
         assert answer.body["output"] == ANSWER
         shown = await self.api.get(f"/v1/tasks/{answer.body['id']}")
@@ -45,6 +64,9 @@ class Cached:
         return {**answer.body, "header": answer.headers.get(HEADER)}
 
     async def ask_as(self, principal: Principal, agent: str) -> None:
+        await self.in_time(lambda: self._ask_once_as(principal, agent))
+
+    async def _ask_once_as(self, principal: Principal, agent: str) -> None:
         """As somebody else than the developer, whom only a later release lets in over HTTP."""
         pool = await open_pool(self.deployment.database_url, 1)
         store, queue = PostgresTaskStore(pool), RedisWorkQueue(RedisServer(self.deployment.servers.redis_url))
@@ -87,9 +109,13 @@ async def cached(bare_deployment: Deployment) -> Cached:
 async def test_the_same_question_is_asked_once(cached: Cached) -> None:
     first = await cached.ask()
     await cached.until_kept()
-    receipt = await cached.api.submit("own", "Where is it?")
-    async with cached.api.follow(receipt["id"]) as stream:
-        again = await stream.check()
+
+    async def streamed() -> tuple[TaskStream, dict[str, Any]]:
+        receipt = await cached.api.submit("own", "Where is it?")
+        async with cached.api.follow(receipt["id"]) as stream:
+            return stream, await stream.check()
+
+    stream, again = await cached.in_time(streamed)
     assert texts(stream.seen) == [ANSWER, ""]
     assert len(stream.of_kind("text")) > 1
     assert cached.provider_calls == 1
@@ -97,7 +123,7 @@ async def test_the_same_question_is_asked_once(cached: Cached) -> None:
     assert (again["usage"]["cached_calls"], again["usage"]["cost_usd"]) == (1, "0")
     assert again["usage"]["saved_usd"] == first["usage"]["cost_usd"] != "0"
     assert (await cached.ask())["header"] == "exact"
-    (step,) = await cached.api.steps(receipt["id"])
+    (step,) = await cached.api.steps(stream.task_id)
     assert (step["cache"], step["text"]) == ("exact", ANSWER)
     assert (await cached.metric("exact", "hit"), await cached.metric("exact", "miss")) == (2, 1)
     assert (await cached.ask("uncached"))["header"] is None
@@ -136,14 +162,15 @@ async def test_without_redis_the_model_is_asked_and_nothing_else_changes(cached:
     servers, (process, *_) = cached.deployment.servers, cached.deployment.processes
     await cached.ask()
     await cached.until_kept()
+    outages = len(process.logged("cache_passed_over"))  # of a machine that is too busy
     await servers.take_away("valkey")
     # Together: without tickets each of them is claimed only when a worker looks by itself.
-    asked = await asyncio.gather(cached.ask(), cached.ask())
+    asked = await asyncio.gather(cached.ask_once(), cached.ask_once())
     assert [task["header"] for task in asked] == ["miss", "miss"]
     assert cached.provider_calls == 3
-    assert len(process.logged("cache_passed_over")) == 1
+    assert len(process.logged("cache_passed_over")) == 1 + outages
     await servers.bring_back("valkey")
     async with asyncio.timeout(SECONDS):
-        while (await cached.ask())["header"] != "exact":
+        while (await cached.ask_once())["header"] != "exact":
             pass
-    assert len(process.logged("cache_passed_over")) == len(process.logged("cache_back")) == 1
+    assert len(process.logged("cache_passed_over")) == len(process.logged("cache_back"))
