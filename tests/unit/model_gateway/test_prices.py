@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import timeit
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,11 +84,12 @@ def test_a_price_changes_on_its_day() -> None:
     assert after.cost(model, {"output_tokens": 1_000}) == 20_000
 
 
-def test_half_a_micro_dollar_is_rounded_up_once_for_the_whole_call() -> None:
+def test_half_a_micro_dollar_is_rounded_up_once_for_the_whole_call_and_an_estimate_always() -> None:
     prices = Prices({"tiny": Price(input="0.25", output="0.25")})
     assert prices.cost("tiny", {"input_tokens": 1}) == 0
     assert prices.cost("tiny", {"input_tokens": 1, "output_tokens": 1}) == 1
     assert prices.cost("tiny", {"input_tokens": 2, "output_tokens": 3}) == 1
+    assert (prices.worst("tiny", 1, 0), prices.worst("tiny", 2, 3)) == (1, 2)
 
 
 def test_more_cached_tokens_than_tokens_cost_something_and_raise_nothing() -> None:
@@ -170,3 +172,11 @@ def test_several_models_of_which_one_answers_cost_at_most_what_the_dearest_does(
     usage = {"input_tokens": 10, "output_tokens": 10}
     assert prices.cost("house-model-2026", usage, "local", asked=several) == prices.cost(SONNET, usage)
     assert prices.is_known(several) and not prices.is_known("fallback:gpt-5-mini,nobody-knows")
+
+
+@pytest.mark.parametrize("model", [SONNET, "gpt-5.6"])
+def test_pricing_a_call_takes_microseconds(model: str) -> None:
+    prices, usage = Prices(), {"input_tokens": 3_000, "output_tokens": 400, "cache_read_tokens": 1_000}
+    cost = min(timeit.repeat(lambda: prices.cost(model, usage, "anthropic"), number=200, repeat=20)) / 200
+    worst = min(timeit.repeat(lambda: prices.worst(model, 3_000, None), number=200, repeat=20)) / 200
+    assert (cost < 30e-6, worst < 5e-6) == (True, True), (cost, worst)
