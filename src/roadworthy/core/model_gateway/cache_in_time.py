@@ -33,7 +33,7 @@ class CacheInTime:
             return None
         look = asyncio.ensure_future(self._cache.get(keys, marks))
         try:
-            # In small parts: what a busy loop is late by is not the cache's fault, and in each part it reads what has come.
+            # In small parts: what a busy loop is late by is not the cache's fault; in each it reads what has come.
             for _ in range(_PARTS):
                 if (await asyncio.wait({look}, timeout=LOOK_SECONDS / _PARTS))[0]:
                     break
