@@ -24,8 +24,12 @@ from pydantic_core import to_jsonable_python
 from roadworthy.core.model_gateway.token_estimate import estimated_tokens
 from roadworthy.domain.model_input import ModelInput
 
-PART_BYTES = 16
+PART_BYTES = 40
 """What stands around a part on the wire."""
+TOOL_BYTES = 80
+"""What stands around a tool's definition."""
+TOOL_PROMPT_BYTES = 850
+"""What providers add of their own to a request that has tools: Anthropic's is the longest, at about 330 tokens."""
 FILE_BYTES_AN_IMAGE = 20_000
 """Of a file that is no image, like a PDF: so many of its bytes cost about as much as one image does."""
 _ASKED_FOR_BY_TOOLS = (ToolReturnPart, RetryFeedbackPart)
@@ -87,6 +91,8 @@ def _tokens(messages: Sequence[ModelMessage], parameters: ModelRequestParameters
                 images += files
     for tool in (*parameters.function_tools, *parameters.output_tools):
         size += _tool_bytes(tool)
+    if parameters.function_tools or parameters.output_tools:
+        size += TOOL_PROMPT_BYTES
     return estimated_tokens(size, images)
 
 
@@ -134,7 +140,7 @@ class _Schema:
 
 @lru_cache(maxsize=2048)
 def _bytes_of_tool(name: str, description: str, schema: _Schema) -> int:
-    return PART_BYTES * 2 + _bytes(name) + _bytes(description) + len(_json(schema.schema))
+    return TOOL_BYTES + _bytes(name) + _bytes(description) + len(_json(schema.schema))
 
 
 def _instructions(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> Iterator[str]:

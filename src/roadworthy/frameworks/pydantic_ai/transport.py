@@ -12,6 +12,7 @@ from anthropic import AsyncAnthropic
 from httpx2 import AsyncClient, Limits, Timeout
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from pydantic_ai.models import infer_model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
@@ -45,6 +46,10 @@ class ProviderTransport:
             return self.model(infer_model(model, self._provider))
         if isinstance(model, WrapperModel):
             return model
+        if type(model) is FallbackModel:
+            changed = copy.copy(model)
+            changed.models = [self.model(each) for each in model.models]
+            return changed
         provider: Any = getattr(model, "_provider", None)
         client: Any = getattr(provider, "client", None)
         if not isinstance(client, AsyncOpenAI | AsyncAnthropic):
@@ -70,7 +75,8 @@ class ProviderTransport:
     async def close(self) -> None:
         await self._lean_session.close()
         if self._client is not None:
-            await self._client.aclose()
+            client, self._client = self._client, None
+            await client.aclose()
 
     def _provider(self, name: str) -> Provider[Any]:
         match name:
