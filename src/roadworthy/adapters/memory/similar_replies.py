@@ -35,7 +35,7 @@ class MemorySimilarReplies:
     async def used(self, id: UUID, confirmed: bool = False) -> None:
         def use() -> None:
             if (row := self._tables.rows.get(id)) is not None:
-                row.used = self._tables.next_use()
+                self._tables.use(row)
                 row.question = replace(row.question, confirmed=row.question.confirmed + confirmed)
 
         await self._database.run("similar_replies.used", use)
@@ -53,8 +53,8 @@ class MemorySimilarReplies:
         now, number, dropped = self._database.now(), int.from_bytes(sketch), self._dropped(where)
         rows = (
             row
-            for row in self._tables.by_place.get(where.place, {}).values()
-            if row.where.facts == where.facts and row.expires_at > now and row.as_of > dropped
+            for row in self._tables.by_facts.get((where.place, where.facts), {}).values()
+            if row.expires_at > now and row.as_of > dropped
         )
         nearest = heapq.nsmallest(most, rows, key=lambda row: (row.sketch ^ number).bit_count())
         return Nearby([row.question for row in nearest], now)
@@ -63,23 +63,14 @@ class MemorySimilarReplies:
         tables, now = self._tables, self._database.now()
         if new.question.id in tables.rows or new.as_of <= self._dropped(where):
             return
-        row = SimilarRow(
-            where,
-            new.question,
-            int.from_bytes(new.sketch),
-            new.reply,
-            new.as_of,
-            now + new.seconds,
-            tables.next_use(),
-        )
-        tables.rows[new.question.id] = row
-        others = tables.by_place.setdefault(where.place, {})
-        others[new.question.id] = row
         for old in list(islice(tables.rows.values(), 20)):
             if old.expires_at <= now:
                 tables.forget(old)
-        while len(others) > most:
-            tables.forget(min(others.values(), key=lambda row: row.used))
+        row = SimilarRow(where, new.question, int.from_bytes(new.sketch), new.reply, new.as_of, now + new.seconds)
+        tables.add(row)
+        of_place = tables.by_place[where.place]
+        while len(of_place) > most:
+            tables.forget(next(iter(of_place.values())))
 
     def _dropped(self, where: Whereabouts) -> float:
         return max((self._tables.dropped.get(mark, float("-inf")) for mark in where.marks), default=float("-inf"))

@@ -16,22 +16,29 @@ class SimilarRow:
     reply: bytes
     as_of: float
     expires_at: float
-    used: int
-    """Rises with each use of any row: the lowest is the one that was not used for longest."""
 
 
 @dataclass(slots=True)
 class SimilarTables:
     rows: dict[UUID, SimilarRow] = field(default_factory=dict[UUID, SimilarRow])
     by_place: dict[bytes, dict[UUID, SimilarRow]] = field(default_factory=dict[bytes, dict[UUID, SimilarRow]])
+    """Those first that were not used for longest."""
+    by_facts: dict[tuple[bytes, bytes], dict[UUID, SimilarRow]] = field(
+        default_factory=dict[tuple[bytes, bytes], dict[UUID, SimilarRow]]
+    )
     dropped: dict[str, float] = field(default_factory=dict[str, float])
     lessons: dict[bytes, list[int]] = field(default_factory=dict[bytes, list[int]])
-    uses: int = 0
 
-    def next_use(self) -> int:
-        self.uses += 1
-        return self.uses
+    def add(self, row: SimilarRow) -> None:
+        id, where = row.question.id, row.where
+        self.rows[id] = row
+        self.by_place.setdefault(where.place, {})[id] = row
+        self.by_facts.setdefault((where.place, where.facts), {})[id] = row
+
+    def use(self, row: SimilarRow) -> None:
+        of_place = self.by_place[row.where.place]
+        of_place[row.question.id] = of_place.pop(row.question.id)
 
     def forget(self, row: SimilarRow) -> None:
-        self.rows.pop(row.question.id, None)
-        self.by_place[row.where.place].pop(row.question.id, None)
+        id, where = row.question.id, row.where
+        del self.rows[id], self.by_place[where.place][id], self.by_facts[where.place, where.facts][id]

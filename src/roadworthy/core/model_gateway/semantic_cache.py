@@ -44,12 +44,12 @@ from roadworthy.ports.similar_replies import KeptQuestion, NewSimilarReply, Simi
 SHADOW_SHARE: Final = 0.1
 """Of the questions that a kept reply could answer, those that the model answers all the same, so that the two replies
 can be compared."""
-MOST_KEPT: Final = 5000
+MOST_KEPT: Final = 3000
 """Questions of one place."""
 _MOST_LOOKS: Final = 2000
 """Questions that wait for their reply at a time."""
 _MOST_FAMILIES: Final = 1000
-_OTHER_ANSWERS: Final = 2
+_OTHER_ANSWERS: Final = 5
 """Near answers, but for the candidate's, that a new reply is compared with."""
 _FORMAT: Final = b"1"
 """Of what is kept and learnt: with another one, another release begins anew."""

@@ -71,6 +71,8 @@ class Lessons:
         (isotonic regression): places with few requests borrow from those around them."""
         stretches: list[_Stretch] = []
         for place in reversed(range(PLACES)):
+            if not (self.came[place] or self.compared[place]):
+                continue  # or the threshold could fall to where nothing is known
             last = _Stretch(place, self.came[place], self.compared[place], self.differed[place])
             while stretches and stretches[-1].differed * last.compared >= last.differed * stretches[-1].compared:
                 above = stretches.pop()

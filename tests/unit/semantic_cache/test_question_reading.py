@@ -1,0 +1,73 @@
+import pytest
+
+from roadworthy.core.model_gateway.semantic.question_reading import (
+    MOST_CHARACTERS,
+    MOST_WORDS,
+    facts_of,
+    read_question,
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "facts"),
+    [
+        ("Where is my order A-1234?", ["A-1234", "no 0"]),
+        ("Where is my order #77, please?", ["#77", "no 0"]),
+        ("Is a.b@example.com the owner of http://example.com/x?", ["a.b@example.com", "http://example.com/x", "no 0"]),
+        ("What is in the file orders.csv.", ["orders.csv", "no 0"]),
+        ("What does 1,000.50 in numbers mean?", ["1000.5", "no 0"]),
+        ("Is my room number 007?", ["007", "no 0"]),
+        ("Is that twenty five or two hundred and six?", ["25", "206", "no 0"]),
+        ("Is this the one that I want?", ["no 0"]),
+        ("Is this twenty-one?", ["21", "no 0"]),
+        ("Can I pay $5 with 5 euros?", ["dollar", "5", "5", "euro", "no 0"]),
+        ("Is it 3 pm or am I wrong?", ["3", "pm", "no 0"]),
+        ("Is it open on Monday, next week?", ["monday", "next", "week", "no 0"]),
+        ("Is it from 5 to 10?", ["from 5", "to 10", "no 0"]),
+        ("Why can't I log in, and why is it not there?", ["no 2"]),
+        ("Why can’t I do that?", ["no 1"]),
+        ("Which is the plan B?", ["b", "no 0"]),
+        ("Is this sugar-free?", ["-free", "no 0"]),
+    ],
+)  # fmt: skip
+def test_facts_are_read_in_their_order(question: str, facts: list[str]) -> None:
+    reading = read_question(question)
+    assert reading is not None
+    assert list(reading.facts) == facts
+
+
+def test_names_are_what_is_written_like_one() -> None:
+    reading = read_question("Does Anna fly from JFK? Yes, she and Carla's ATM do.")
+    assert reading is not None
+    assert reading.names == ("anna", "jfk", "carla", "atm")
+
+
+@pytest.mark.parametrize("question", ["HOW DO I CANCEL MY CARD", "How Do I Cancel My Stolen Card"])
+def test_where_everything_looks_like_a_name_nothing_is_one(question: str) -> None:
+    reading = read_question(question)
+    assert reading is not None
+    assert reading.names == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        "?!",
+        "Wo ist mein Paket, und wann kommt es an?",
+        "¿Dónde está mi pedido de ayer?",
+        "Où est ma commande d'hier ?",
+        "Где мой заказ?",
+        "What is 你好 in English?",
+        "Is it " + "very " * MOST_WORDS + "far?",
+        "Is it " + "x" * MOST_CHARACTERS,
+    ],
+)
+def test_what_cannot_be_compared_safely_is_not_read(question: str) -> None:
+    assert read_question(question) is None
+
+
+def test_facts_of_an_answer_are_read_however_long_it_is() -> None:
+    text = "You have 30 days to return it. " * 40
+    assert facts_of(text) == ("30", "day") * 40 + ("yes",)
+    assert facts_of("It is not possible before May 3.") == ("3", "no")
