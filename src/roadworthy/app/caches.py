@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from roadworthy.app.settings import Settings
@@ -15,7 +16,6 @@ from roadworthy.core.model_gateway.reply_caches import ReplyCaches
 from roadworthy.core.model_gateway.semantic_cache import SemanticCache
 from roadworthy.domain.cache_policy import OFFLINE, CachePolicy
 from roadworthy.domain.errors import TargetNotLoadable
-from roadworthy.domain.money import MicroDollars
 from roadworthy.domain.service import AgentService
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def _embedder(name: str, counters: GatewayCounters) -> OfflineEmbedder | Pydanti
         return OfflineEmbedder()
     from roadworthy.frameworks.pydantic_ai.embedder import PydanticAIEmbedder
 
-    def count(tokens: int, cost: MicroDollars) -> None:
+    def count(tokens: int, dollars: Decimal) -> None:
         counters.embedding_tokens[name] += tokens
-        counters.embedding_cost[name] += cost
+        counters.embedding_dollars[name] += dollars
 
     return PydanticAIEmbedder(name, count)

@@ -58,12 +58,12 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 async def test_vectors_are_of_length_one_and_what_they_cost_is_told(provider: Provider):
-    told: list[tuple[int, int]] = []
-    from_provider = PydanticAIEmbedder(provider.model(), lambda tokens, cost: told.append((tokens, cost)))
+    told: list[tuple[int, Decimal]] = []
+    from_provider = PydanticAIEmbedder(provider.model(), lambda tokens, dollars: told.append((tokens, dollars)))
     assert await from_provider.embed(["a", "b"]) == [[0.6, 0.8]] * 2
     assert provider.asked == [["a", "b"]]
     assert from_provider.name == "openai:text-embedding-3-small"
-    assert told == [(1_000_000, int(Decimal("0.02") * 1_000_000))]
+    assert told == [(1_000_000, Decimal("0.02"))]
 
 
 @pytest.mark.parametrize(("status", "of_a_text"), [(400, True), (413, True), (401, False), (429, False), (500, False)])
@@ -96,9 +96,9 @@ async def test_a_vector_that_points_nowhere_is_none(provider: Provider):
 
 
 async def test_a_model_that_nobody_has_a_price_for_costs_nothing_that_is_known():
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, Decimal]] = []
     await PydanticAIEmbedder(TestEmbeddingModel(), lambda *use: told.append(use)).embed(["a text"])
-    assert [cost for _, cost in told] == [0]
+    assert [dollars for _, dollars in told] == [0]
 
 
 @pytest.mark.parametrize("name", ["offlin", "nobody:model", "openai:text-embedding-3-small"])

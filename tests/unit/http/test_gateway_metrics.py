@@ -1,5 +1,7 @@
 """What a worker's calls came to, as Prometheus reads it."""
 
+from decimal import Decimal
+
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
@@ -21,13 +23,13 @@ def test_counts_are_those_of_the_gateway():
     counters.cache["exact", "hit"] += 2
     counters.model_requests["gpt-5-mini", "answered"] += 3
     counters.embedding_tokens["openai:small"] += 1000
-    counters.embedding_cost["openai:small"] += 20
+    counters.embedding_dollars["openai:small"] += Decimal("0.0000004")
     for _ in range(5):
         gateway.breakers.failed("gpt-5-mini")
     assert scraped() == {
         "roadworthy_cache_total exact hit": 2,
         "roadworthy_model_requests_total gpt-5-mini answered": 3,
         "roadworthy_embedding_tokens_total openai:small": 1000,
-        "roadworthy_embedding_cost_usd_total openai:small": 0.00002,
+        "roadworthy_embedding_cost_usd_total openai:small": 0.0000004,
         "roadworthy_breaker_open gpt-5-mini": 1,
     }

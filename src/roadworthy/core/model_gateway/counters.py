@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 CacheOutcome = Literal["hit", "miss", "kept", "passed_over", "unreadable", "dropped", "failed"]
@@ -19,5 +20,5 @@ class GatewayCounters:
     """Calls of providers, by model and outcome."""
     embedding_tokens: Counter[str] = field(default_factory=Counter[str])
     """By embedder, as far as it counts them."""
-    embedding_cost: Counter[str] = field(default_factory=Counter[str])
-    """By embedder, in micro-dollars."""
+    embedding_dollars: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict[str, Decimal](Decimal))
+    """By embedder. A question may cost less than the smallest amount that the ledger knows."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from roadworthy.core.model_gateway.gateway import ModelGateway
-from roadworthy.domain.money import dollars
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -45,7 +44,7 @@ def _metrics(gateway: ModelGateway) -> Iterator[Metric]:
     )
     for embedder, count in counted.embedding_tokens.items():
         tokens.add_metric([embedder], count)
-        cost.add_metric([embedder], float(dollars(counted.embedding_cost[embedder])))
+        cost.add_metric([embedder], float(counted.embedding_dollars[embedder]))
     breakers = GaugeMetricFamily(
         "roadworthy_breaker_open", "Whether a model that failed lately is left alone: 1 yes, 0 no.", labels=["target"]
     )

@@ -12,7 +12,6 @@ from pydantic_ai.exceptions import ModelHTTPError, UserError
 
 from roadworthy.domain.errors import EmbeddingFailed, TargetNotLoadable
 from roadworthy.domain.keepable import foreign_words
-from roadworthy.domain.money import MicroDollars, micro_dollars
 
 CALL_SECONDS = 10.0
 MOST_TEXTS = 64
@@ -21,17 +20,17 @@ _MOST_TEXTS = {"openai": 256, "cohere": 96, "voyageai": 128}
 _OF_A_TEXT = frozenset({400, 413, 422})
 """What a provider says to one of the texts; everything else it would say to any."""
 
-OnUse = Callable[[int, MicroDollars], None]
-"""Told tokens and cost of each call; 0 where nobody knows the price."""
+OnUse = Callable[[int, Decimal], None]
+"""Told tokens and dollars of each call; 0 where nobody knows the price."""
 
 
 class PydanticAIEmbedder:
     """Implements `ports.embedder.Embedder`. Raises TargetNotLoadable for a name that can't be used.
 
-    Its cost is no task's: callers share calls, and a text of a hundred tokens costs two micro-dollars.
+    Its cost is no task's: callers share calls, and a short question costs less than a micro-dollar.
     """
 
-    def __init__(self, model: str | EmbeddingModel, on_use: OnUse = lambda tokens, cost: None) -> None:
+    def __init__(self, model: str | EmbeddingModel, on_use: OnUse = lambda tokens, dollars: None) -> None:
         try:
             self._model = infer_embedding_model(model)
         except (UserError, ValueError, ImportError) as error:
@@ -50,19 +49,18 @@ class PydanticAIEmbedder:
             of_a_text = isinstance(error, ModelHTTPError) and error.status_code in _OF_A_TEXT
             words = f"{self.name}: {type(error).__name__}: {foreign_words(error)}"
             raise EmbeddingFailed(words, of_a_text=of_a_text) from error
-        self._on_use(result.usage.input_tokens, _cost(result))
+        self._on_use(result.usage.input_tokens, _dollars(result))
         return [_of_length_one(vector) for vector in result.embeddings]
 
     async def close(self) -> None:
         """The provider's client belongs to pydantic-ai."""
 
 
-def _cost(result: EmbeddingResult) -> MicroDollars:
+def _dollars(result: EmbeddingResult) -> Decimal:
     try:
-        price: Decimal = result.cost().total_price
+        return result.cost().total_price
     except (LookupError, AssertionError):
-        return 0
-    return micro_dollars(price)
+        return Decimal(0)
 
 
 def _of_length_one(vector: Sequence[float]) -> list[float]:
