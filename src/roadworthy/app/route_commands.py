@@ -5,6 +5,7 @@ They are here and not beside it because a report needs a service's prices, and o
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,13 @@ route = typer.Typer(
     "cost against quality for requests that you have labelled.",
     no_args_is_help=True,
 )
+
+
+class TierName(StrEnum):
+    SIMPLE = "simple"
+    MODERATE = "moderate"
+    COMPLEX = "complex"
+
 
 TASKS = "tasks"
 LOCAL = "http://127.0.0.1:8080"
@@ -59,8 +67,8 @@ def train(
 
     \b
     Grades come from users     POST /v1/tasks/ID/feedback  {"grade": "bad"}
-    and from operators         POST /v1/operator/tasks/ID/label
-                                                   {"tier": "complex"}
+    and from operators         roadworthy route label ID
+                                              --tier complex
 
     \b
     A file has a header and one request a line, labelled with the
@@ -80,6 +88,26 @@ def train(
     else:
         code = train_from_file(Path(source), out, keep / 100, json)
     raise typer.Exit(code)
+
+
+@route.command()
+def label(
+    task: Annotated[str, typer.Argument(metavar="ID", help="A task, of whomever.")],
+    tier: Annotated[TierName, typer.Option(help="The cheapest tier that would have been enough.")],
+    note: Annotated[str | None, typer.Option(help="Why, in your words; kept with the action.")] = None,
+    url: Annotated[str, typer.Option(help="Where the API is.")] = LOCAL,
+    json: AsJson = False,
+) -> None:
+    """Say which tier a task needed; a later label takes the place of an earlier one.
+
+    \b
+    roadworthy route label 01a2056d-fd52-7ae5-8004-0a436e7155b2 \\
+        --tier complex --note "contract law"
+    """
+    from roadworthy.edges.cli.operator_command import run
+    from roadworthy.edges.cli.route import label_task
+
+    raise typer.Exit(run(url, lambda client: label_task(client, task, tier.value, note, json), json))
 
 
 @route.command()

@@ -75,6 +75,16 @@ def test_a_router_learns_from_the_grades_of_a_server(tmp_path: Path):
     assert (tier_of(out, "where is my parcel"), tier_of(out, "read this contract")) == ("simple", "moderate")
 
 
+def test_an_operator_labels_a_task():
+    task = str(new_id())
+    with server((200, {"task_id": task, "tier": "complex"})) as (url, asked):
+        result = roadworthy("label", task, "--tier", "complex", "--note", "contract law", "--url", url)
+    assert (result.exit_code, result.stdout) == (0, f"{task}: complex would have been enough\n")
+    assert asked == [(f"/v1/operator/tasks/{task}/label", {"tier": "complex", "note": "contract law"})]
+    assert roadworthy("label", task, "--tier", "hard").exit_code == 2
+    assert "is no task's id" in roadworthy("label", "4711", "--tier", "simple", "--url", NO_SERVER).stderr
+
+
 def test_since_is_a_moment_or_so_long_ago():
     with server(page([])) as (url, asked):
         assert roadworthy("train", "--from", "tasks", "--since", "7d", "--url", url).exit_code == 2

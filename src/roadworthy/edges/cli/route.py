@@ -19,7 +19,7 @@ from roadworthy.domain.errors import ExamplesUnusable, RouterNotLoadable
 from roadworthy.domain.grade import Grade, GradedSession, GradedTask
 from roadworthy.edges.cli.dead import typed_moment
 from roadworthy.edges.cli.operator_client import OperatorClient
-from roadworthy.edges.cli.operator_command import DONE, FAILED, UNDECIDED, print_answer, printable
+from roadworthy.edges.cli.operator_command import DONE, FAILED, UNDECIDED, UsageWrong, print_answer, printable
 from roadworthy.edges.cli.route_screen import report_lines, report_shown, trained_lines, trained_shown
 
 PATH = "/v1/operator/grades"
@@ -65,6 +65,16 @@ def show_report(path: Path, keep: float, cost: Cost | None, router: Path | None,
         return DONE
 
     return _decided(judged)
+
+
+async def label_task(client: OperatorClient, task_id: str, tier: str, note: str | None, as_json: bool) -> int:
+    try:
+        path = f"/v1/operator/tasks/{UUID(task_id)}/label"
+    except ValueError:
+        raise UsageWrong(f"{task_id!r} is no task's id") from None
+    answer = await client.post(path, {"tier": tier} | ({"note": note} if note else {}))
+    print_answer(answer, as_json, lambda shown: [f"{shown['task_id']}: {shown['tier']} would have been enough"])
+    return DONE
 
 
 def session_of(shown: Mapping[str, Any]) -> GradedSession:

@@ -1,17 +1,28 @@
-with page as materialized (
-    select graded.session_id as id, first.agent, first.input
-    from (
+-- From one session to the next in the index, newest first, until the page is full: grouping would read every grade.
+with recursive graded as (
+    (
         select session_id from grades
         where session_id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-        group by session_id
-        having $4::timestamptz is null or max(at) >= $4
         order by session_id desc
-    ) graded
+        limit 1
+    )
+    union all
+    select next.session_id
+    from graded cross join lateral (
+        select session_id from grades
+        where session_id < graded.session_id
+        order by session_id desc
+        limit 1
+    ) next
+), page as materialized (
+    select graded.session_id as id, first.agent, first.input
+    from graded
     cross join lateral (
         select agent, left(input, $5) as input from tasks where session_id = graded.session_id order by id limit 1
     ) first
-    where $3::text is null or first.agent = $3
-    order by graded.session_id desc
+    where ($3::text is null or first.agent = $3)
+        and ($4::timestamptz is null
+            or exists (select from grades g where g.session_id = graded.session_id and g.at >= $4))
     limit $1
 )
 select page.id, page.agent, page.input, t.tier, g.task_id, g.source, g.mark, g.enough, g.note, g.given_by, g.at
