@@ -33,6 +33,8 @@ def new_caches(
     cache = CacheInTime(stores.cache)
     names = sorted({policy.embedder for policy in policies if policy.semantic})
     embedders = {name: _embedder(name, counters) for name in names}
+    for embedder in embedders.values():
+        embedder.warm_up()
     embeddings = {
         name: Embeddings(embedder, cache, settings.embedding_cache_seconds, counters)
         for name, embedder in embedders.items()

@@ -8,7 +8,8 @@ import uvloop
 from redis_broker import Broker
 
 from roadworthy.adapters.redis import RedisCache, RedisServer
-from roadworthy.core.model_gateway.cache_in_time import LOOK_SECONDS, PAUSE_SECONDS, CacheInTime
+from roadworthy.core.model_gateway.absence import PAUSE_SECONDS
+from roadworthy.core.model_gateway.cache_in_time import LOOK_SECONDS, CacheInTime
 from roadworthy.domain.errors import BrokerUnavailable
 
 KEY, MARKS = b"key", ("agent:support", "tenant:acme")

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from roadworthy.core.model_gateway.cache_in_time import LOOK_SECONDS, PAUSE_SECONDS
+from roadworthy.core.model_gateway.absence import PAUSE_SECONDS
+from roadworthy.core.model_gateway.cache_in_time import LOOK_SECONDS
 
 from .standing_in import Surroundings
 

@@ -41,6 +41,10 @@ class OfflineEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, list(texts))
 
+    def warm_up(self) -> None:
+        """Load the model now, in its thread: half a second that the first question would wait for."""
+        self._thread.submit(self._embed, [])
+
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 
-from roadworthy.core.outage import Outage
+from roadworthy.core.model_gateway.absence import Absence
 from roadworthy.domain.errors import BrokerUnavailable
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.ports.cache import UNMARKED, Cache, Looked, Stamp
 
 LOOK_SECONDS = 0.05
-PAUSE_SECONDS = 1.0
 _PARTS = 5
 
 
@@ -21,15 +19,12 @@ class CacheInTime:
 
     def __init__(self, cache: Cache, clock: Callable[[], float] | None = None) -> None:
         self._cache = cache
-        self._clock = clock or (lambda: time.monotonic())
-        self._outage = Outage("cache_passed_over", "cache_back", clock=self._clock)
-        self._away = False
-        self._asked_again_at = 0.0
+        self._absence = Absence("cache_passed_over", "cache_back", clock)
         self._late: set[asyncio.Future[Looked]] = set()
 
     async def get(self, keys: Sequence[bytes], marks: Sequence[str] = ()) -> Looked | None:
         """As the port says; None where the cache is passed over: it is away, or has not answered in `LOOK_SECONDS`."""
-        if not self._may_ask():
+        if not self._absence.may_ask():
             return None
         look = asyncio.ensure_future(self._cache.get(keys, marks))
         try:
@@ -44,46 +39,28 @@ class CacheInTime:
             # Left to itself: a connection that takes longer than this to open is there for the next one.
             self._late.add(look)
             look.add_done_callback(self._came_late)
-            return self._is_away(f"no answer within {LOOK_SECONDS * 1000:.0f} ms")
+            return self._absence.goes_on(f"no answer within {LOOK_SECONDS * 1000:.0f} ms")
         if (error := look.exception()) is not None:
-            return self._is_away(_words(error))
-        self._is_back()
+            return self._absence.goes_on(_words(error))
+        self._absence.is_over()
         return look.result()
 
     async def put(self, values: Mapping[bytes, bytes], seconds: float, stamp: Stamp = UNMARKED) -> bool:
         """Whether the values are kept now. Takes as long as it takes: it is for the background."""
-        if not self._may_ask():
+        if not self._absence.may_ask():
             return False
         try:
             kept = await self._cache.put(values, seconds, stamp)
         except Exception as error:
-            self._is_away(_words(error))
+            self._absence.goes_on(_words(error))
             return False
-        self._is_back()
+        self._absence.is_over()
         return kept
 
     async def close(self) -> None:
         for look in self._late:
             look.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
-
-    def _may_ask(self) -> bool:
-        if not self._away:
-            return True
-        if (now := self._clock()) < self._asked_again_at:
-            return False
-        self._asked_again_at = now + PAUSE_SECONDS
-        return True
-
-    def _is_away(self, reason: str) -> None:
-        self._away = True
-        self._asked_again_at = self._clock() + PAUSE_SECONDS
-        self._outage.goes_on(reason)
-
-    def _is_back(self) -> None:
-        if self._away:
-            self._away = False
-            self._outage.is_over()
 
     def _came_late(self, look: asyncio.Future[Looked]) -> None:
         self._late.discard(look)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from roadworthy.core.attempt import Attempt
+from roadworthy.core.model_gateway.absence import Absence
 from roadworthy.core.model_gateway.cache_in_time import CacheInTime
 from roadworthy.core.model_gateway.cache_place import CachePlace, cache_place
 from roadworthy.core.model_gateway.counters import GatewayCounters
@@ -60,7 +61,7 @@ class ReplyCaches:
         self._owns = owns
         self._later = Later()
         self._not_cacheable = Outage("requests_not_cacheable", "requests_cacheable_again")
-        self._semantic_away = Outage("semantic_cache_passed_over", "semantic_cache_back")
+        self._absence = Absence("semantic_cache_passed_over", "semantic_cache_back")
         self._keeping_fails = Outage("replies_not_kept", "replies_kept_again")
 
     @classmethod
@@ -94,16 +95,19 @@ class ReplyCaches:
     async def meant(self, semantic: SemanticReplies, place: CachePlace, question: str) -> Found | None:
         """A reply to a question that means the same; None also where that can't be told in time."""
         counted = self.counters.cache
+        if not self._absence.may_ask():
+            counted["semantic", "passed_over"] += 1
+            return None
         try:
             async with asyncio.timeout(SEMANTIC_LOOK_SECONDS):
                 found = await semantic.look(place, question)
         except Exception as error:
             if not (isinstance(error, EmbeddingFailed) and error.of_a_text):
                 late = isinstance(error, TimeoutError)
-                self._semantic_away.goes_on(f"no answer within {SEMANTIC_LOOK_SECONDS:g} s" if late else _words(error))
+                self._absence.goes_on(f"no answer within {SEMANTIC_LOOK_SECONDS:g} s" if late else _words(error))
             counted["semantic", "passed_over"] += 1
             return None
-        self._semantic_away.is_over()
+        self._absence.is_over()
         counted["semantic", "miss" if found is None else "hit"] += 1
         return found
 

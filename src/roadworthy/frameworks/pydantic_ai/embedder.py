@@ -52,6 +52,9 @@ class PydanticAIEmbedder:
         self._on_use(result.usage.input_tokens, _dollars(result))
         return [_of_length_one(vector) for vector in result.embeddings]
 
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
     async def close(self) -> None:
         """The provider's client belongs to pydantic-ai."""
 
