@@ -18,7 +18,7 @@ TASKS = 500
 FAULTS = (*NAMED_FAULTS, "429", "500", "503")
 ONE_OF_TEN_THREE = 0.0389
 """Of each fault: together they meet 30 % of the calls."""
-BROKEN = ("hang", "cut", "malformed", "error-event")
+BROKEN = ("refused", "hang", "cut", "malformed", "error-event")
 """Faults after which nobody knows what the provider takes for the call."""
 
 
