@@ -254,7 +254,10 @@ class Attempt:
         usage = self.whole_usage
         writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
         with self.progress:
-            sequences = await asyncio.gather(*(self._commit(write) for write in writes))
+            if len(writes) == 1:
+                sequences = [await self._commit(writes[0])]  # mostly; gathering costs more than the write does
+            else:
+                sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         if draft.charge is not None:
             del self.purse.unwritten[draft.charge.charge_id]
         self.recorded += len(drafts)

@@ -16,7 +16,7 @@ import structlog
 
 from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.slice import WANTED_SECONDS, Slice
-from roadworthy.core.money.waiting_call import Ask, Serve, Share, Wait, WaitingCall
+from roadworthy.core.money.waiting_call import Ask, Covering, Serve, Share, Wait, WaitingCall
 from roadworthy.core.outage import Outage
 from roadworthy.domain.budget import Budget
 from roadworthy.domain.errors import BudgetUsedUp, InternalError, RoadworthyError, StoreUnavailable
@@ -66,7 +66,7 @@ class BudgetMoney:
 
     async def take(
         self,
-        covering: Sequence[tuple[Budget, MicroDollars]],
+        covering: Covering,
         call: PricedCall,
         give_up: float,
         must_end: Callable[[], RoadworthyError | None],
@@ -76,9 +76,9 @@ class BudgetMoney:
         Raises BudgetUsedUp, or what `must_end` answers meanwhile.
         """
         self._forgot()
+        if not self._is_lacked(covering) and not self._short(covering, call):
+            return self._share(covering, call)
         waiting = WaitingCall(covering, call, give_up, must_end, asyncio.get_running_loop().create_future())
-        if self._lacked.isdisjoint(waiting.budgets) and not self._short(waiting):
-            return self._share(waiting)
         self._waiting.append(waiting)
         self._look_again.set()
         if self._drawing is None:
@@ -107,12 +107,15 @@ class BudgetMoney:
 
     # Who gets what
 
-    def _share(self, waiting: WaitingCall) -> Share:
-        slices = [self._slices[budget] for budget in waiting.budgets]
+    def _is_lacked(self, covering: Covering) -> bool:
+        return bool(self._lacked) and any(budget in self._lacked for budget, _ in covering)
+
+    def _share(self, covering: Covering, call: PricedCall) -> Share:
+        slices = [self._slices[budget] for budget, _ in covering]
         for one in slices:
-            one.reserve(waiting.sought.worst)
+            one.reserve(call.worst)
             self._is_active(one)
-        return Share(waiting.sought, self._holder, slices[0].day, slices, self._spent)
+        return Share(call, self._holder, slices[0].day, slices, self._spent)
 
     def _spent(self, slices: Iterable[Slice]) -> None:
         if self._waiting:
@@ -120,15 +123,16 @@ class BudgetMoney:
         elif any(one.is_wanted and one.available > 0 for one in slices):
             self._report_soon.set()
 
-    def _short(self, waiting: WaitingCall) -> list[Slice]:
-        """Its slices that have too little, or are not of the same day as the others."""
-        slices = [self._slice(budget, limit) for budget, limit in waiting.covering]
-        days = [one.day for one in slices if one.day is not None]
-        for one in slices:
-            if one.day is not None and one.day < max(days):
-                one.lapse()
-                return self._short(waiting)
-        return [one for one in slices if one.available < waiting.sought.worst]
+    def _short(self, covering: Covering, call: PricedCall) -> list[Slice]:
+        """The slices of these budgets that have too little for the call; where none has, all are of the same day."""
+        slices = [self._slice(budget, limit) for budget, limit in covering]
+        if len(slices) > 1:
+            days = [one.day for one in slices if one.day is not None]
+            for one in slices:
+                if one.day is not None and one.day < max(days):
+                    one.lapse()
+                    return self._short(covering, call)
+        return [one for one in slices if one.available < call.worst]
 
     def _slice(self, budget: Budget, limit: MicroDollars) -> Slice:
         """Today's."""
@@ -151,15 +155,16 @@ class BudgetMoney:
         for waiting in self._waiting:
             if (end := waiting.must_end()) is not None:
                 waiting.answer.set_exception(end)
-            elif not self._lacked.isdisjoint(waiting.budgets):
+            elif self._is_lacked(waiting.covering):
                 continue
             else:
-                step = waiting.next_step(self._short(waiting))
-                if isinstance(step, Ask) and not self._short(waiting):
+                step = waiting.next_step(self._short(waiting.covering, waiting.sought))
+                short = self._short(waiting.covering, waiting.sought)
+                if isinstance(step, Ask) and not short:
                     step = Serve()  # it was shortened, and fits
                 match step:
                     case Serve():
-                        waiting.answer.set_result(self._share(waiting))
+                        waiting.answer.set_result(self._share(waiting.covering, waiting.sought))
                     case BudgetUsedUp():
                         waiting.answer.set_exception(step)
                     case Ask():
@@ -167,7 +172,7 @@ class BudgetMoney:
                     case Wait():
                         until = min(until, step.until)
                 if not waiting.answer.done():
-                    self._lacked.update(one.budget for one in self._short(waiting))
+                    self._lacked.update(one.budget for one in short)
         self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
         return asking, until
 
@@ -218,7 +223,7 @@ class BudgetMoney:
         self._forgot()
         wants: dict[Slice, Want] = {}
         for waiting in asking:
-            for one in self._short(waiting):
+            for one in self._short(waiting.covering, waiting.sought):
                 if one not in wants:
                     wants[one] = self._want(waiting, one)
         if not wants:
@@ -247,7 +252,9 @@ class BudgetMoney:
         least = waiting.sought.worst - one.available
         if waiting.sought is not waiting.whole:
             return Want(one.budget, one.limit, least, least)
-        everybody = sum(other.whole.worst for other in self._waiting if one.budget in other.budgets)
+        everybody = sum(
+            other.whole.worst for other in self._waiting if any(budget == one.budget for budget, _ in other.covering)
+        )
         most = max(least, everybody - one.available)
         if not one.is_wanted:
             most = max(most, CALLS_AT_ONCE * waiting.whole.worst)

@@ -17,11 +17,13 @@ from roadworthy.core.model_gateway.prices import Prices
 from roadworthy.core.money.budget_money import BudgetMoney
 from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.reservation import ChargeWrite, Reservation
+from roadworthy.core.money.waiting_call import Covering
 from roadworthy.domain.budget import BudgetLimits, ChargeSettlement, NewCharge
 from roadworthy.domain.errors import Fenced, InternalError, LimitReached, RoadworthyError, StoreUnavailable
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.model_input import ModelInput
 from roadworthy.domain.money import dollars
+from roadworthy.domain.principal import Principal
 from roadworthy.ports.budget_ledger import BudgetLedger
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ LONGEST_WAIT_SECONDS = 15.0
 """For money that is under way elsewhere."""
 LOOK_SECONDS = 0.25
 """How often one who waits looks whether the attempt must end."""
+MOST_PRINCIPALS = 10_000
+"""Whose budgets are kept in mind."""
 CLOSING_SECONDS = 5.0
 """How long a worker that stops waits for the store to hear of its last calls."""
 
@@ -47,6 +51,7 @@ class Money:
         self._charge = CommittedTogether(ledger.charge)
         self._settle = CommittedTogether(partial(_settle_all, ledger))
         self._budgets = BudgetMoney(ledger, holder)
+        self._covers: dict[Principal, Covering] = {}
         self._closed = False
         self._background: set[asyncio.Task[None]] = set()
 
@@ -107,7 +112,7 @@ class Money:
     async def _from_the_ledger(self, attempt: Attempt, reservation: Reservation, key: str, give_up: float) -> None:
         task = attempt.task
         holder, day = self._holder(), None
-        if reservation.call.worst and (covering := self._limits.covering(task.principal)):
+        if reservation.call.worst and (covering := self._covering(task.principal)):
             share = await self._budgets.take(covering, reservation.call, give_up, lambda: _must_end(attempt))
             reservation.shared(share)
             holder, day = share.holder, share.day
@@ -126,6 +131,13 @@ class Money:
         if not await self._written(attempt, charge, reservation):
             reservation.write = None
             raise Fenced
+
+    def _covering(self, principal: Principal) -> Covering:
+        if (covering := self._covers.get(principal)) is None:
+            if len(self._covers) >= MOST_PRINCIPALS:
+                self._covers.clear()
+            covering = self._covers[principal] = self._limits.covering(principal)
+        return covering
 
     async def _written(self, attempt: Attempt, charge: NewCharge, reservation: Reservation) -> bool:
         pause = 0.05

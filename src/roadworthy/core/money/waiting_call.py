@@ -15,6 +15,9 @@ from roadworthy.domain.budget import Budget, used_up
 from roadworthy.domain.errors import BudgetUsedUp, RoadworthyError
 from roadworthy.domain.money import MicroDollars, dollars
 
+Covering = Sequence[tuple[Budget, MicroDollars]]
+"""The budgets above a task, and their limits."""
+
 LAST_TRIES_SECONDS = 5.0
 """For so long after its patience is over a call tries to get what others leave."""
 
@@ -59,7 +62,7 @@ class Wait:
 class WaitingCall:
     """One that found too little in the worker's slices."""
 
-    covering: Sequence[tuple[Budget, MicroDollars]]
+    covering: Covering
     whole: PricedCall
     give_up: float
     """On the monotonic clock: when it waits no longer for money that may come back."""
@@ -70,10 +73,6 @@ class WaitingCall:
 
     def __post_init__(self) -> None:
         self.sought = self.whole
-
-    @property
-    def budgets(self) -> list[Budget]:
-        return [budget for budget, _ in self.covering]
 
     def next_step(self, short: Sequence[Slice]) -> Serve | Ask | Wait | BudgetUsedUp:
         """What to do where these slices have too little for it."""
