@@ -87,11 +87,6 @@ class ReplyCaches:
         self._not_cacheable.is_over()
         return CachedCall(self, attempt, input, model, place, exact, semantic)
 
-    async def look(self, attempt: Attempt, input: ModelInput, model: str) -> Found | None:
-        """As `call(…).look()`, for who keeps nothing."""
-        call = self.call(attempt, input, model)
-        return None if call is None else await call.look()
-
     async def meant(self, semantic: SemanticReplies, place: CachePlace, question: str) -> Found | None:
         """A reply to a question that means the same; None also where that can't be told in time."""
         counted = self.counters.cache
