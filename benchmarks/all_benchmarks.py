@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import budget, gate, in_flight, levers, routing, start_up, steady, streams, submission, throughput
+from benchmarks import (
+    budget,
+    gate,
+    in_flight,
+    levers,
+    routing,
+    semantic,
+    start_up,
+    steady,
+    streams,
+    submission,
+    throughput,
+)
 from benchmarks.benchmark import Benchmark
 
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     gate.benchmark,
+    semantic.benchmark,
     routing.benchmark,
     levers.benchmark,
     budget.benchmark,

@@ -33,8 +33,11 @@ class System:
 
 
 @asynccontextmanager
-async def running_system(kind: Kind, around: Surroundings, concurrency: int = 50) -> AsyncGenerator[System]:
-    """Ready to take tasks; `concurrency` is how many tasks the worker of Roadworthy may run at once."""
+async def running_system(
+    kind: Kind, around: Surroundings, concurrency: int = 50, **settings: str
+) -> AsyncGenerator[System]:
+    """Ready to take tasks; `concurrency` is how many tasks the worker of Roadworthy may run at once, `settings` are
+    others of its settings."""
     environment = {
         **os.environ,
         PROVIDER_URL: f"{around.provider_url}/v1",
@@ -42,6 +45,7 @@ async def running_system(kind: Kind, around: Surroundings, concurrency: int = 50
         "ROADWORTHY_REDIS_URL": around.redis_url,
         "ROADWORTHY_WORKER_CONCURRENCY": str(concurrency),
         "ROADWORTHY_LOG_LEVEL": "warning",
+        **{f"ROADWORTHY_{name.upper()}": value for name, value in settings.items()},
     }
     if kind == "bare":
         api = ("-m", "benchmarks.reference.api")
