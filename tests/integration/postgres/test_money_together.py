@@ -11,6 +11,7 @@ from roadworthy.ports.budget_ledger import SliceReport, Want
 from roadworthy.testing.conformance.money_scenario import (
     ALICES,
     LIMIT,
+    ONLY_USERS,
     OPERATOR,
     charge_one,
     entry_with,
@@ -31,6 +32,9 @@ from .test_one_writer import CLAIM_AGAIN, LOCK_TASK
 LOCK_BUDGETS = "select from budgets for update"
 LOCK_SLICES = "select from budget_slices for update"
 LOCK_CHARGES = "select from charges for update"
+TELL_OF_HALF = """
+    insert into budget_alerts select window_start, scope, tenant, owner, 50, "limit", spent, now() from budgets
+"""
 TRUTH = OperatorAction(new_id(), 0, OPERATOR, ActionKind.CORRECT_CHARGE, ActionTarget({}), None)
 
 
@@ -209,6 +213,19 @@ async def test_two_that_close_at_once_close_once(stores: Stores, other: OtherCon
         assert await stores.accounts.settle_lost() == 0
     assert await one == 3
     assert await given_and_spent_rows(other) == [(0, 0)]
+
+
+async def test_an_alert_that_another_process_tells_meanwhile_is_told_by_that_one(
+    stores: Stores, other: OtherConnection
+):
+    worker = await holder(stores)
+    await worker.draw(LIMIT)
+    worker.spent = 4000
+    await worker.report()
+    async with other.holding(TELL_OF_HALF):
+        alerts = await other.until_waiting(stores.accounts.new_alerts(ONLY_USERS))
+    assert await alerts == []
+    assert [alert.percent for alert in await stores.accounts.alerts()] == [50]
 
 
 async def test_many_that_settle_what_is_uncertain_do_not_wait_for_each_other(stores: Stores, other: OtherConnection):

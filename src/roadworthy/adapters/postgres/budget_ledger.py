@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from roadworthy.adapters.postgres import rows
 from roadworthy.adapters.postgres.failures import translated
 from roadworthy.adapters.postgres.pool import Pool
 from roadworthy.adapters.postgres.queries import load_queries
@@ -62,13 +63,13 @@ class PostgresBudgetLedger:
             [charge.fence.task_id for charge in charges],
             [charge.fence.attempt for charge in charges],
             [charge.fence.claim_token for charge in charges],
-            [charge.key for charge in charges],
+            [rows.storable(charge.key) for charge in charges],
             [generation_of(charge.key) for charge in charges],
             [charge.principal.tenant for charge in charges],
             [charge.principal.user for charge in charges],
             [charge.agent for charge in charges],
             [charge.version for charge in charges],
-            [charge.model for charge in charges],
+            [rows.storable(charge.model) for charge in charges],
             [charge.holder for charge in charges],
             [charge.day for charge in charges],
             [charge.estimate for charge in charges],

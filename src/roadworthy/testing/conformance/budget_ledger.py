@@ -333,6 +333,19 @@ class ChargeContract:
         await stores.ledger.settle([settled(charge, 70)])
         assert ((await line(stores, charge)).state, (await line(stores, charge)).cost) == (ChargeState.SETTLED, 70)
 
+    async def test_a_worker_that_lives_counts_the_real_cost_itself(self, stores: Stores):
+        worker, claimed = await spender(stores)
+        await worker.draw(1000)
+        charge = await charge_one(stores, worker.charge(claimed, 400))
+        await stores.ledger.settle([settled(charge, None)])
+        worker.spent = 400
+        await worker.report()
+        await stores.ledger.settle([settled(charge, 40)])
+        assert await given_and_spent(stores) == (1000, 400)
+        worker.spent = 40
+        await worker.report()
+        assert await given_and_spent(stores) == (1000, 40)
+
     async def test_settling_what_nobody_knows_does_nothing(self, stores: Stores):
         worker, claimed = await spender(stores)
         known, unknown = worker.charge(claimed), worker.charge(claimed)
@@ -367,6 +380,9 @@ class JournaledChargeContract:
         await lose_worker(stores, worker.id)
         assert await stores.journal.append([entry_with(claimed, "m1", settled(charge, 55))]) == [Refused()]
         assert ((await line(stores, charge)).state, (await line(stores, charge)).cost) == (ChargeState.SETTLED, 55)
+        # No entry tells of it.
+        again = await claim_one(stores)
+        assert await stores.ledger.take_over(claimed.task.id, again.task.attempt, 0) == 55
 
     @pytest.mark.parametrize("detail", [b"{", b'"text"'], ids=["broken", "no object"])
     async def test_an_entry_that_cannot_be_stored_settles_its_charge(self, stores: Stores, detail: bytes):
