@@ -65,7 +65,7 @@ create table charges (
     cache_read_tokens bigint not null default 0,
     at timestamptz not null,
     settled_at timestamptz
-) with (fillfactor = 80);
+);
 create index charges_of_task on charges (task_id, id);
 create index charges_of_owner on charges (tenant, owner, day);
 create index charges_of_holder on charges (holder, day);
