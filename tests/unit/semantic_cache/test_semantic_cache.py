@@ -26,7 +26,7 @@ async def test_a_reply_answers_a_question_that_means_the_same(around: Surroundin
     found = await cache.look(PLACE, IN_OTHER_WORDS)
     assert found is not None
     assert (found.reply.text, found.reply.payload, found.cache) == ("In the app.", b"In the app.", "semantic")
-    assert (found.detail["question"], found.detail["similarity"]) == (QUESTION, 1)
+    assert (found.detail["similar"]["question"], found.detail["similar"]["similarity"]) == (QUESTION, 1)
 
 
 async def test_nothing_is_answered_before_enough_was_compared(around: Surroundings):
@@ -74,9 +74,10 @@ async def test_after_a_tool_wrote_nothing_is_even_embedded_or_kept(around: Surro
 
 
 async def test_vectors_of_another_embedder_are_not_compared(around: Surroundings):
-    await asked(await around.learnt(), QUESTION, "In the app.")
-    other = await around.learnt(around.worker(embedder=Directions(name="another")))
-    assert await other.look(PLACE, QUESTION) is None
+    await asked(around.worker(), QUESTION, "In the app.")
+    await asked(around.worker(embedder=Directions(name="another")), QUESTION, "In the app.")
+    rows = list(around.database.similar.rows.values())
+    assert len({row.where.place for row in rows}) == len({row.question.answer for row in rows}) == 2
 
 
 async def test_where_the_neighbours_disagree_nothing_is_answered(around: Surroundings):

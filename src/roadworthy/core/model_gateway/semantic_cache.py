@@ -150,13 +150,13 @@ class SemanticCache:
         if found is None:
             return None
         self._later.add(lambda: self._used(kept.id))
-        detail = {
+        similar = {
             "entry": str(kept.id),
             "question": kept.question,
             "similarity": round(chosen.neighbour.similarity, 4),
             "agreement": round(chosen.score, 4),
         }
-        return replace(found, cache="semantic", detail=detail)
+        return replace(found, cache="semantic", detail={"similar": similar})
 
     async def _answer_like(self, reply: ModelReply, look: _Look) -> UUID | None:
         """The answer, of those near, that the reply is the same as: first the candidate's, then the nearest others."""
