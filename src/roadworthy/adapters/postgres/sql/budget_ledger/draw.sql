@@ -24,7 +24,7 @@ with given as materialized (
         case when "limit" < at_least then statement_timestamp() + $9::double precision * interval '1 second' end,
         case when "limit" < at_least then "limit" end
     from asking cross join lateral budget_grant("limit", at_least, at_most) as first (granted)
-    order by scope, tenant, owner
+    order by window_start, scope, tenant, owner
     on conflict (window_start, scope, tenant, owner) do update set
         "limit" = excluded."limit",
         granted = budget_grant(excluded."limit" - b.given, excluded.at_least, excluded.at_most),
