@@ -249,8 +249,7 @@ class Attempt:
         # Before it is committed: whatever becomes of the entry, the call was made and is paid for.
         self._count(draft.kind, draft.detail)
         if draft.charge is not None:
-            self.purse.let_go(draft.charge.charge_id)
-            self.purse.unwritten[draft.charge.charge_id] = draft.charge
+            self.purse.writes(draft.charge.charge_id)
         usage = self.whole_usage
         writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
         with self.progress:
@@ -259,7 +258,7 @@ class Attempt:
             else:
                 sequences = await asyncio.gather(*(self._commit(write) for write in writes))
         if draft.charge is not None:
-            del self.purse.unwritten[draft.charge.charge_id]
+            self.purse.has_written(draft.charge.charge_id)
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from roadworthy import Limits
+from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.core.money.reservation import Reservation
 from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.errors import BudgetUsedUp
@@ -242,5 +243,28 @@ def test_a_waiting_call_that_is_cancelled_makes_way():
         await held.settle(0)
         await worker.money.close()
         assert bank.given == bank.spent == 0
+
+    virtually(main)
+
+
+def test_what_a_call_did_not_cost_is_free_only_when_the_ledger_knows():
+    """If the worker dies before its entry is committed, the ledger takes the whole estimate for spent."""
+
+    async def main() -> None:
+        bank = Bank(user_day=300 * TOKEN)
+        dying, other = await bank.worker(), await bank.worker()
+        attempt = await bank.attempt(dying)
+        (await dying.reserve(attempt, 200)).settlement(10 * TOKEN, {})  # the answer is there; its entry never comes to the store
+        await asyncio.sleep(9)
+        assert bank.given == 200 * TOKEN
+        second = await other.reserve(await bank.attempt(other), 250)
+        assert second.output_tokens == 100
+        await second.settle(100 * TOKEN)
+        await other.money.close()
+        bank.database.end_lease(dying.id)
+        await bank.handed_over(attempt, other)
+        await MemoryBudgetAccounts(bank.database).settle_lost()
+        assert bank.given == bank.spent == 300 * TOKEN
+        assert bank.states == {ChargeState.SETTLED: 1, ChargeState.UNCERTAIN: 1}
 
     virtually(main)

@@ -27,6 +27,7 @@ from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     AgentFailed,
     AttemptFailed,
+    Fenced,
     InternalError,
     LimitReached,
     RoadworthyError,
@@ -112,6 +113,8 @@ class RunningAttempt:
         end = await self._ended()
         verdict = decide(end, self._facts())
         if verdict is None:
+            if isinstance(end, Fenced):
+                self.attempt.purse.settle_unwritten()
             return None
         if isinstance(end, Exception):
             self._log_end(end, verdict)
@@ -225,12 +228,10 @@ class RunningAttempt:
 
     async def _settled(self, settlement: Settlement) -> Settled | None:
         outcome = await self._settle(settlement)
-        if not isinstance(outcome, Settled):
-            return None
-        for charge in self.attempt.purse.unwritten.values():
-            # From here on the store refuses their entries.
-            self._ports.gateway.money.settle(charge)
-        return outcome
+        if outcome is not None:
+            # Its fence is old from here on: no entry that is still on its way ends a charge any more.
+            self.attempt.purse.settle_unwritten()
+        return outcome if isinstance(outcome, Settled) else None
 
     async def _settle(self, settlement: Settlement) -> Settled | SettleRefused | None:
         pause = 0.05

@@ -53,13 +53,11 @@ async def call_model(
             "chain": chain,
             **call.detail(reply),
         }
-        settlement = call.settlement()
         try:
-            await attempt.record(Draft(name, EntryKind.MODEL, reply.payload, detail, settlement))
+            await attempt.record(Draft(name, EntryKind.MODEL, reply.payload, detail, call.settlement()))
         except Fenced:
             # The next attempt may have taken the call for one of unknown cost.
-            if settlement is not None:
-                gateway.money.settle(settlement)
+            attempt.purse.settle_unwritten()
             raise
         call.keep()
     finally:

@@ -101,10 +101,11 @@ class Money:
         await self._settle.close()
         await self._budgets.close(CLOSING_SECONDS)
 
-    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None = None) -> None:
-        """End a charge that no journal entry ends, in the background; `write` is how it came into the ledger."""
+    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None, then: Callable[[], None]) -> None:
+        """End a charge that no journal entry ends, in the background; `write` is how it came into the ledger, `then` is
+        called when the ledger knows its end."""
         if not self._closed:
-            settling = self._settled(settlement, write)
+            settling = self._settled(settlement, write, then)
             task = asyncio.get_running_loop().create_task(settling, context=Context())
             self._background.add(task)
             task.add_done_callback(self._background.discard)
@@ -158,7 +159,7 @@ class Money:
                     f"({type(error).__name__}: {foreign_words(error)})"
                 ) from error
 
-    async def _settled(self, settlement: ChargeSettlement, write: ChargeWrite | None) -> None:
+    async def _settled(self, settlement: ChargeSettlement, write: ChargeWrite | None, then: Callable[[], None]) -> None:
         if write is not None:
             await asyncio.wait([write.outcome])
         pause = 0.05
@@ -169,6 +170,7 @@ class Money:
                     # either it is there, or its fence is old.
                     await self._charge(write.charge)
                 await self._settle(settlement)
+                then()
                 return
             except StoreUnavailable:
                 if self._closed:
@@ -188,7 +190,7 @@ class _NoLedger(Money):
 
     async def close(self) -> None: ...
 
-    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None = None) -> None: ...
+    def settle(self, settlement: ChargeSettlement, write: ChargeWrite | None, then: Callable[[], None]) -> None: ...
 
     async def _from_the_ledger(self, attempt: Attempt, reservation: Reservation, key: str, give_up: float) -> None: ...
 

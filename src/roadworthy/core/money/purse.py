@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
-from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.money import MicroDollars
 
 NO_LIMIT: MicroDollars = 10**15
@@ -21,6 +20,14 @@ class Held(Protocol):
 
     def forsake(self) -> None:
         """Let go of the money, and say what became of it."""
+        ...
+
+    def committed(self) -> None:
+        """Its journal entry is committed, and the end of the charge with it."""
+        ...
+
+    def settle_alone(self) -> None:
+        """End the charge without the entry."""
         ...
 
 
@@ -39,8 +46,8 @@ class Purse:
         """Held for calls whose price is not known yet."""
         self.turn = asyncio.Lock()
         """Whose call is next to get money of this purse: first come, first served."""
-        self.unwritten: dict[UUID, ChargeSettlement] = {}
-        """Of calls whose journal entries are not known to be committed."""
+        self._unwritten: dict[UUID, Held] = {}
+        """Whose journal entries are not known to be committed."""
         self._held: dict[UUID, tuple[Held, MicroDollars]] = {}
         self._changed = asyncio.Event()
 
@@ -60,6 +67,23 @@ class Purse:
         self._held[call.charge_id] = (call, amount)
         self.under_way += amount
         self._changed.set()
+
+    def writes(self, charge_id: UUID) -> None:
+        """The call's journal entry counts from now on, and is about to be written."""
+        if (held := self._held.get(charge_id)) is not None:
+            self._unwritten[charge_id] = held[0]
+            self.let_go(charge_id)
+
+    def has_written(self, charge_id: UUID) -> None:
+        """That entry is committed."""
+        if (call := self._unwritten.pop(charge_id, None)) is not None:
+            call.committed()
+
+    def settle_unwritten(self) -> None:
+        """The store refuses all entries from now on."""
+        for call in self._unwritten.values():
+            call.settle_alone()
+        self._unwritten.clear()
 
     def let_go(self, charge_id: UUID) -> None:
         """The call was not made, or what it cost counts otherwise now."""

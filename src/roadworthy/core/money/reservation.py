@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.waiting_call import Share
@@ -32,16 +33,19 @@ class ChargeWrite:
 
 
 class Reservation:
-    """Holds until `settlement`, `settle` or `uncertain` says what became of the call; the first one counts."""
+    """Holds until `settlement`, `settle` or `uncertain` says what became of the call; the first one counts.
 
-    __slots__ = ("_cost", "_money", "_purse", "_share", "call", "charge_id", "write")
+    The task's money is free again at once, that of the budgets when the ledger knows the price: until then it would
+    take the estimate for spent if the worker were lost.
+    """
+
+    __slots__ = ("_end", "_money", "_purse", "_share", "call", "charge_id", "write")
 
     def __init__(self, money: Money, attempt: Attempt, call: PricedCall) -> None:
         self._money = money
         self._purse = attempt.purse
         self._share: Share | None = None
-        self._cost: MicroDollars | None = None
-        """Once it is known, or counts as known."""
+        self._end: ChargeSettlement | None = None
         self.charge_id = new_id()
         self.call = call
         """Perhaps shortened."""
@@ -64,22 +68,25 @@ class Reservation:
 
     def settlement(self, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
         """For the journal entry of the call's reply, whose commit ends the charge."""
-        if self._ends_at(cost):
+        if self._end is None:
+            self._end = _settlement(self.charge_id, cost, usage)
             self._purse.hold(self, cost)  # until the entry counts
-        return _settlement(self, cost, usage)
+        return self._end
 
     async def settle(self, cost: MicroDollars, usage: Mapping[str, int] | None = None) -> None:
         """The call has no journal entry, and this is what it costs: nothing, where the provider certainly bills none.
 
         Does not wait for the store.
         """
-        if self._ends_at(cost):
-            self._spend(_settlement(self, cost, usage or {}))
+        if self._end is None:
+            self._end = _settlement(self.charge_id, cost, usage or {})
+            self._spend(cost)
 
     def uncertain(self) -> None:
         """Nobody knows whether the provider bills the call: it counts as spent at its estimate."""
-        if self._ends_at(self.call.worst):
-            self._spend(ChargeSettlement(self.charge_id, None))
+        if self._end is None:
+            self._end = ChargeSettlement(self.charge_id, None)
+            self._spend(self.call.worst)
 
     # For those who make it and clear up after it.
 
@@ -95,35 +102,41 @@ class Reservation:
 
     def not_made(self) -> None:
         """There was no call, and there will be none."""
-        if self._ends_at(0):
-            self._spend(ChargeSettlement(self.charge_id, 0) if self.write is not None else None)
+        if self._end is None:
+            self._end = ChargeSettlement(self.charge_id, 0)
+            if self.write is not None:
+                self._spend(0)
+            else:
+                self._purse.let_go(self.charge_id)
+                self.committed()
 
     def forsake(self) -> None:
-        """The attempt is over."""
-        if self._cost is None:
+        """The attempt is over, and its reply has not become a journal entry."""
+        if self._end is None:
             self.uncertain()
         else:
-            # Its reply never became a journal entry.
-            self._spend(ChargeSettlement(self.charge_id, self._cost))
+            self._spend(self._end.cost or 0)
 
-    def _ends_at(self, cost: MicroDollars) -> bool:
-        if self._cost is not None:
-            return False
-        self._cost = cost
-        if self._share is not None:
-            self._share.spent(cost)
-        return True
+    def committed(self) -> None:
+        """The ledger knows what became of the call."""
+        if self._share is not None and self._end is not None:
+            self._share.spent(self.call.worst if self._end.cost is None else self._end.cost)
+            self._share = None
 
-    def _spend(self, settlement: ChargeSettlement | None) -> None:
+    def settle_alone(self) -> None:
+        """Its journal entry will not end the charge."""
+        if self._end is not None:
+            self._money.settle(self._end, self.write, self.committed)
+
+    def _spend(self, cost: MicroDollars) -> None:
         self._purse.let_go(self.charge_id)
-        self._purse.outside_journal += self._cost or 0
-        if settlement is not None:
-            self._money.settle(settlement, self.write)
+        self._purse.outside_journal += cost
+        self.settle_alone()
 
 
-def _settlement(reservation: Reservation, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
+def _settlement(charge_id: UUID, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
     return ChargeSettlement(
-        reservation.charge_id,
+        charge_id,
         cost,
         usage.get("input_tokens", 0),
         usage.get("output_tokens", 0),
