@@ -195,7 +195,7 @@ async def _api_running(
 @asynccontextmanager
 async def _upkeep_running(stores: Stores, settings: Settings) -> AsyncGenerator[None]:
     publisher, announcer = _announcing(stores)
-    duties = all_duties(settings.lease_seconds, settings.max_retries, settings.budget_limits)
+    duties = all_duties(settings.lease_seconds, settings.max_retries, settings.budget_limits, stores.similar_replies)
     upkeep = Upkeep(
         duties,
         stores.schedule,

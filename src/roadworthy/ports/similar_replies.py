@@ -76,6 +76,10 @@ class SimilarReplies(Protocol):
         """Forget all that was kept under the mark, or that is kept as of before."""
         ...
 
+    async def forget_late(self, most: int) -> int:
+        """Delete up to `most` replies that are past their time; answers how many. Nobody is given them anyway."""
+        ...
+
     async def learn(self, family: bytes, counts: Sequence[int], most: int) -> list[int]:
         """Add the counts to the family's, and answer the sums: empty where nothing was ever learnt.
 

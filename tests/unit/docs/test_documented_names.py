@@ -7,12 +7,15 @@ from types import ModuleType
 import pytest
 
 import roadworthy
+from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.similar_replies import MemorySimilarReplies
 from roadworthy.app.command_line import cli
 from roadworthy.app.settings import Settings
 from roadworthy.core.upkeep.upkeep import all_duties
 from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.event import Place
 from roadworthy.domain.task import TRANSITIONS, TaskStatus
+from roadworthy.testing.manual_clock import ManualClock
 
 from .documents import PAGES, REPOSITORY, quoted, table_after, text_of
 
@@ -98,7 +101,8 @@ def test_architecture_gives_the_transitions_of_the_code():
 def test_architecture_gives_the_duties_of_the_code():
     rows = table_after(text_of("ARCHITECTURE.md"), "duty")
     given = {quoted(name)[0]: float(every.split(" ")[0]) for name, every, _ in rows}
-    assert given == {duty.name: duty.every_seconds for duty in all_duties(30, 3, BudgetLimits(1))}
+    similar = MemorySimilarReplies(MemoryDatabase(ManualClock()))
+    assert given == {duty.name: duty.every_seconds for duty in all_duties(30, 3, BudgetLimits(1), similar)}
 
 
 def test_architecture_gives_event_numbers_of_the_code():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from uuid import UUID
 
 from roadworthy.adapters.memory.database import MemoryDatabase
@@ -46,6 +45,16 @@ class MemorySimilarReplies:
 
         await self._database.run("similar_replies.drop", drop)
 
+    async def forget_late(self, most: int) -> int:
+        def forget() -> int:
+            now = self._database.now()
+            late = [row for row in self._tables.rows.values() if row.expires_at <= now][:most]
+            for row in late:
+                self._tables.forget(row)
+            return len(late)
+
+        return await self._database.run("similar_replies.forget_late", forget)
+
     async def learn(self, family: bytes, counts: Sequence[int], most: int) -> list[int]:
         return await self._database.run("similar_replies.learn", lambda: self._learn(family, counts, most))
 
@@ -63,9 +72,6 @@ class MemorySimilarReplies:
         tables, now = self._tables, self._database.now()
         if new.question.id in tables.rows or new.as_of <= self._dropped(where):
             return
-        for old in list(islice(tables.rows.values(), 20)):
-            if old.expires_at <= now:
-                tables.forget(old)
         row = SimilarRow(where, new.question, int.from_bytes(new.sketch), new.reply, new.as_of, now + new.seconds)
         tables.add(row)
         of_place = tables.by_place[where.place]

@@ -60,6 +60,10 @@ class PostgresSimilarReplies:
         await self._pool.fetch(self._queries["drop"], mark)
 
     @translated
+    async def forget_late(self, most: int) -> int:
+        return len(await self._pool.fetch(self._queries["forget_late"], most))
+
+    @translated
     async def learn(self, family: bytes, counts: Sequence[int], most: int) -> list[int]:
         if counts:
             rows = await self._pool.fetch(self._queries["learn"], family, list(counts), most)

@@ -13,6 +13,7 @@ from roadworthy.core.upkeep.announce_budget_alerts import AnnounceBudgetAlerts
 from roadworthy.core.upkeep.duty import Duty, UpkeepPorts
 from roadworthy.core.upkeep.expire_tasks import ExpireTasks
 from roadworthy.core.upkeep.explain_unserved_lanes import ExplainUnservedLanes
+from roadworthy.core.upkeep.forget_late_replies import ForgetLateReplies
 from roadworthy.core.upkeep.refill_tickets import RefillTickets
 from roadworthy.core.upkeep.release_blocked_tasks import ReleaseBlockedTasks
 from roadworthy.core.upkeep.release_due_tasks import ReleaseDueTasks
@@ -22,6 +23,7 @@ from roadworthy.core.upkeep.settle_lost_charges import SettleLostCharges
 from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import StoreUnavailable
 from roadworthy.ports.duty_schedule import DutySchedule
+from roadworthy.ports.similar_replies import SimilarReplies
 
 ROUTINE = frozenset({"refill_tickets", "release_due_tasks"})
 """Duties that have something to do every few seconds on any day."""
@@ -31,9 +33,15 @@ NO_BUDGETS = BudgetLimits()
 log = structlog.get_logger()
 
 
-def all_duties(lease_seconds: float, max_retries: int, budgets: BudgetLimits = NO_BUDGETS) -> tuple[Duty, ...]:
+def all_duties(
+    lease_seconds: float,
+    max_retries: int,
+    budgets: BudgetLimits = NO_BUDGETS,
+    similar_replies: SimilarReplies | None = None,
+) -> tuple[Duty, ...]:
     """Those that there is a use for."""
     announcing = (AnnounceBudgetAlerts(budgets),) if budgets.are_set else ()
+    forgetting = () if similar_replies is None else (ForgetLateReplies(similar_replies),)
     return (
         RescueExpiredLeases(lease_seconds, max_retries),
         ReleaseDueTasks(),
@@ -44,6 +52,7 @@ def all_duties(lease_seconds: float, max_retries: int, budgets: BudgetLimits = N
         ExplainUnservedLanes(),
         SettleLostCharges(),
         *announcing,
+        *forgetting,
     )
 
 

@@ -60,11 +60,12 @@ class SimilarRepliesContract:
         await stores.pass_time(0.4)
         assert await near(stores) == []
 
-    async def test_what_is_past_its_time_leaves_with_the_next_one_that_comes(self, stores: Stores):
-        late = await keep(stores, kept_question(), seconds=0.1)
+    async def test_what_is_past_its_time_is_deleted_some_at_a_time(self, stores: Stores):
+        late = [await keep(stores, kept_question(), seconds=0.1) for _ in range(3)]
+        there = await keep(stores, kept_question())
         await stores.pass_time(0.2)
-        await keep(stores, kept_question(), where=replace(HERE, place=b"elsewhere"))
-        assert await stores.similar.replies([late.id]) == {}
+        assert [await stores.similar.forget_late(2) for _ in range(3)] == [2, 1, 0]
+        assert set(await stores.similar.replies([each.id for each in (*late, there)])) == {there.id}
 
     async def test_of_too_many_those_leave_that_were_not_used_for_longest(self, stores: Stores):
         first, second, third = [await keep(stores, kept_question(name)) for name in ("first", "second", "third")]

@@ -1,17 +1,13 @@
--- Nobody else tidies up: with each reply that comes, a few leave that are past their time, and who is one too many.
+-- With each reply that comes, who is one too many leaves.
 with kept as (
     insert into similar_questions (id, place, facts, sketch, as_of, used_at, expires_at)
     select $1, $2, $3, $4, $5, statement_timestamp(), statement_timestamp() + make_interval(secs => $6)
     where not exists (select from similarity_drops where mark = any ($7::text[]) and at >= $5)
     on conflict do nothing
     returning id
-), too_many as (
-    select id from similar_questions where place = $2 and id <> $1 order by used_at desc offset $12
-), late as (
-    select id from similar_questions where expires_at <= statement_timestamp() order by expires_at limit 20
 ), gone as (
     select id from similar_questions
-    where id in (select id from too_many union all select id from late)
+    where id in (select id from similar_questions where place = $2 and id <> $1 order by used_at desc offset $12)
     order by id
     for update skip locked
 ), forgotten as (
