@@ -138,8 +138,13 @@ class TestItsOwnModel:
             def request_stream(self, *_: Any, **__: Any) -> Any:
                 raise NotImplementedError
 
-        _, task = await run(AgentService(Agent(OnlyWhole(custom_output_text="whole"))))
-        assert output(task) == "whole"
+            async def request(self, *arguments: Any) -> ModelResponse:
+                await asyncio.sleep(0.3)
+                return await super().request(*arguments)
+
+        agent = Agent(OnlyWhole(custom_output_text="whole"))
+        _, task = await run(AgentService(agent, limits=Limits(step_seconds=10, first_token_seconds=0.1)))
+        assert (task.attempt, output(task)) == (1, "whole")
 
     async def test_an_answer_that_the_provider_interrupts_goes_on_with_the_same_model(self):
         half = ModelResponse([TextPart("first half,")], state="suspended", usage=RequestUsage(output_tokens=5))
