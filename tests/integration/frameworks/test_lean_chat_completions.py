@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import orjson
 import pytest
 from openai import AsyncOpenAI
 from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from roadworthy.domain.errors import ModelCallFailed
 from roadworthy.domain.event import EventKind
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
-from roadworthy.frameworks.pydantic_ai.lean_chat_completions import LeanChatCompletions
+from roadworthy.frameworks.pydantic_ai.lean_chat_completions import LeanChatCompletions, LeanStream
 from roadworthy.frameworks.pydantic_ai.streamed_reply import streamed_reply
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 from roadworthy.testing.simulated_provider import ProviderSettings, SimulatedProvider, start
@@ -69,10 +71,10 @@ class Heard:
         self.has_begun = True
 
 
-async def ask(model: Model) -> tuple[ModelResponse, list[str]]:
+async def ask(model: Model, settings: ModelSettings | None = None) -> tuple[ModelResponse, list[str]]:
     heard = Heard()
     parameters = ModelRequestParameters(function_tools=[LOOKUP])
-    response = await streamed_reply(model, QUESTION, None, parameters, heard)  # type: ignore[arg-type]
+    response = await streamed_reply(model, QUESTION, settings, parameters, heard)  # type: ignore[arg-type]
     return response, heard.texts
 
 
@@ -103,6 +105,38 @@ async def test_errors_are_of_the_same_class(fault: str, provider: SimulatedProvi
     assert isinstance(ours_translated, ModelCallFailed) and isinstance(theirs_translated, ModelCallFailed)
     assert ours_translated.failure is theirs_translated.failure
     assert ours_translated.retry_after == theirs_translated.retry_after
+    assert ours_translated.is_unbilled == theirs_translated.is_unbilled == (fault not in ("refused", "error-event"))
+    assert (ours_translated.retry_after == 1) == (fault in ("429", "overloaded")), "what the provider's header says"
+
+
+async def test_a_lower_limit_of_the_output_is_heeded(provider: SimulatedProvider, transport: ProviderTransport):
+    settings = ModelSettings(max_tokens=7)
+    theirs, _ = await ask(of_the_library("sim-tokens30", provider), settings)
+    ours, _ = await ask(lean("sim-tokens30", provider, transport), settings)
+    assert essence(ours) == essence(theirs)
+    assert (ours.usage.output_tokens, ours.finish_reason) == (7, "length")
+
+
+async def test_tokens_of_the_providers_cache_are_counted(provider: SimulatedProvider, transport: ProviderTransport):
+    chunks = lean("sim", provider, transport).client.chat.completions  # type: ignore[attr-defined]
+    stream = LeanStream(None, chunks._request)  # type: ignore[arg-type]
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 1,
+        "total_tokens": 10,
+        "prompt_tokens_details": {"cached_tokens": 8},
+    }
+    of_provider = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [],
+        "usage": usage,
+    }
+    chunk = stream._chunk(orjson.dumps(of_provider))
+    assert chunk.usage is not None and chunk.usage.prompt_tokens_details is not None
+    assert chunk.usage.prompt_tokens_details.cached_tokens == 8
 
 
 @pytest.mark.parametrize("fault", ["cut", "malformed"])
