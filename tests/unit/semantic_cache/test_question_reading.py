@@ -67,6 +67,15 @@ def test_what_cannot_be_compared_safely_is_not_read(question: str) -> None:
     assert read_question(question) is None
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("unit", ["_", "a_", "a.", "-", "a-", "a/", "a@", "1.", "ab.", "1:", "\\"])
+def test_no_text_takes_forever(unit: str) -> None:
+    text = "Is it " + unit * (MOST_CHARACTERS // len(unit) - 6)
+    assert len(text) <= MOST_CHARACTERS
+    read_question(text)
+    assert facts_of(text * 10)
+
+
 def test_facts_of_an_answer_are_read_however_long_it_is() -> None:
     text = "You have 30 days to return it. " * 40
     assert facts_of(text) == ("30", "day") * 40 + ("yes",)

@@ -30,12 +30,13 @@ MOST_WORDS: Final = 60
 
 NO_NEGATION: Final = "no 0"
 
+# Each repetition is bounded or ends where the next thing can't begin: whatever the text, reading it takes linear time.
 _TOKEN = re.compile(
     r"""
-    (?P<address> (?:[a-z][a-z0-9+.-]*://|www\.)\S+ | [^\s@<>(),;:]+@[^\s@<>(),;:]+ | [@\#][\w-]+
-        | (?:[\w.~-]*[/\\])+[\w.-]+ | [\w-]+(?:\.[\w-]+)*\.[a-z]{2,5}\b )
+    (?P<address> (?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S+ | [^\s@<>(),;:]{1,64}@[^\s@<>(),;:]+ | [@\#][\w-]+
+        | (?:[\w.~-]{0,64}[/\\]){1,32}[\w.-]+ | [\w-]{1,64}(?:\.[\w-]{1,64}){0,8}\.[a-z]{2,5}\b )
     | (?P<number> [+-]?\d+(?:[.,:]\d+)*(?![\w]) )
-    | (?P<code> \w*\d[\w]*(?:[-._]\w+)* | \w+(?:[-_.]\w*)*\d\w*(?:[-._]\w+)* )
+    | (?P<code> (?=[\w.-]{0,64}\d)\w+(?:[-.]\w+)* )
     | (?P<word> [^\W\d_]+(?:'[^\W\d_]+)? )
     | (?P<sign> -> | -free\b | [^\w\s.,;:!?'"“”„«»…()\[\]{}/\\|_&–—-] )
     """,
