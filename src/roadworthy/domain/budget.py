@@ -156,6 +156,12 @@ class NewCharge:
     """The window of the holder's slices (its day in UTC); None where no budget covers the call: the store's today."""
 
 
+MOST_COST: MicroDollars = 10**10
+"""Ten thousand dollars: no call costs more, and sums of such are numbers that every store can keep."""
+MOST_TOKENS = 2**53
+"""No call has more: a provider that says so is mistaken."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeSettlement:
     """What became of a charge. Tokens are for the usage report."""
@@ -166,3 +172,11 @@ class ChargeSettlement:
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
+
+    @property
+    def keepable(self) -> ChargeSettlement:
+        """This one; where it holds what no store can keep, uncertain: it must not fail those written with it."""
+        tokens = (self.input_tokens, self.output_tokens, self.cache_read_tokens)
+        if 0 <= (self.cost or 0) <= MOST_COST and all(0 <= count <= MOST_TOKENS for count in tokens):
+            return self
+        return ChargeSettlement(self.charge_id, None)

@@ -97,6 +97,7 @@ class MoneyTables:
 
     def settle_open(self, settlement: ChargeSettlement, *, journaled: bool) -> None:
         """Nothing for a charge that is settled or uncertain."""
+        settlement = settlement.keepable
         row = self.charges.get(settlement.charge_id)
         if row is not None and row.state is ChargeState.OPEN:
             row.end(settlement)
@@ -104,6 +105,7 @@ class MoneyTables:
 
     def settle_uncertain(self, settlement: ChargeSettlement) -> None:
         """The real cost of a charge that was declared uncertain; holders of open slices count it themselves."""
+        settlement = settlement.keepable
         row = self.charges.get(settlement.charge_id)
         if row is None or row.state is not ChargeState.UNCERTAIN or settlement.cost is None:
             return

@@ -81,6 +81,7 @@ class PostgresBudgetLedger:
     async def settle(self, settlements: Sequence[ChargeSettlement]) -> None:
         if not settlements:
             return
+        settlements = [each.keepable for each in settlements]
         settled = await self._pool.fetch(self._queries["settle"], *settlement_values(settlements))
         were_open = {row[0] for row in settled}
         others = [each for each in settlements if each.charge_id not in were_open and each.cost is not None]

@@ -27,6 +27,7 @@ class UncertainCharges:
 
 def settlement_values(settlements: Sequence[ChargeSettlement]) -> tuple[object, ...]:
     """Columns, as the statements that settle charges take them."""
+    settlements = [each.keepable for each in settlements]
     return (
         [each.charge_id for each in settlements],
         [each.cost for each in settlements],

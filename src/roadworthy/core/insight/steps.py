@@ -21,7 +21,8 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     arguments, effect, outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a
     step without `model`. A service with tiers adds `tier` and `routed_by`. A reply that a cache gave names the `cache`;
     one that took several calls of providers lists its `tries`, `[{model, failure, seconds, cost_usd, uncertain?,
-    simplified?}]`; one that was too long for the money says why it was `cut`. Steps of an agent that a tool ran say
+    simplified?}]`; one that nobody counted the tokens of is `uncertain`, and costs its estimate; one that was too long
+    for the money says why it was `cut`. Steps of an agent that a tool ran say
     `within` which call: `t3:call_abc/a1`.
     """
     steps: _Steps = {}
@@ -70,6 +71,8 @@ def _made_by(detail: Mapping[str, Any]) -> dict[str, Any]:
             {name: value for name, value in one.items() if name != "cost"} | {"cost_usd": dollars(one["cost"])}
             for one in tries
         ]
+    if "uncertain" in detail:
+        shown["uncertain"] = True
     if "cut" in detail:
         shown["cut"] = detail["cut"]["message"]
     return shown

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.core.model_gateway.counters import GatewayCounters
+from roadworthy.core.model_gateway.missing_usage import MissingUsage
 from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.model_gateway.reply_caches import ReplyCaches
 from roadworthy.core.model_gateway.routes import Routes
@@ -22,3 +23,4 @@ class ModelGateway:
     routes: Routes = field(default_factory=Routes)
     price_book: PriceBook = field(default_factory=PriceBook)
     counters: GatewayCounters = field(default_factory=GatewayCounters)
+    missing_usage: MissingUsage = field(default_factory=MissingUsage)

@@ -10,6 +10,7 @@ from importlib import import_module
 import structlog
 
 from roadworthy.core.model_gateway.rates import Bands, Rates, Tariff, flat, rates_for
+from roadworthy.domain.budget import MOST_COST
 from roadworthy.domain.money import MicroDollars
 from roadworthy.domain.price import Price
 from roadworthy.domain.service import AgentService
@@ -85,7 +86,7 @@ class Prices:
     ) -> MicroDollars:
         """What a reply costs. `model` is what the provider says that it was, `asked` what it was asked for."""
         bands = self._bands(model, provider, url, asked)
-        return _rounded(_price(usage, bands), ROUND_HALF_UP)
+        return min(max(_rounded(_price(usage, bands), ROUND_HALF_UP), 0), MOST_COST)
 
     def saved(
         self,
@@ -107,7 +108,7 @@ class Prices:
         """What a call costs at most, with all of its input written to the provider's cache and all output used."""
         rates = rates_for(self._bands(model), input_tokens)
         output = DEFAULT_OUTPUT_TOKENS if output_tokens is None else output_tokens
-        return _rounded(_dearest_input(rates, input_tokens) + rates.output * output, ROUND_CEILING)
+        return min(_rounded(_dearest_input(rates, input_tokens) + rates.output * output, ROUND_CEILING), MOST_COST)
 
     def output_within(self, model: str, input_tokens: int, money: MicroDollars) -> int:
         """How many tokens of output the money is enough for, after the input; 0 where it isn't even for that."""

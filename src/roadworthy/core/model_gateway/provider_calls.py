@@ -43,6 +43,8 @@ class _Paid:
     reservation: Reservation
     cost: MicroDollars
     usage: Mapping[str, int]
+    is_uncertain: bool
+    """Nobody counted its tokens: it costs its estimate."""
 
 
 class ModelCall:
@@ -174,17 +176,20 @@ class ModelCall:
 
     def _answered(self, call: ProviderCall, reply: ModelReply, reservation: Reservation, seconds: float) -> None:
         billed = (reply.model, reply.usage, reply.provider, reply.url)
-        cost = self._prices.cost(*billed, asked=call.model)
+        if is_uncertain := not reply.is_counted and reservation.call.worst > 0:
+            # Never free because nobody counted.
+            self._gateway.missing_usage.says_nothing_of_tokens(call.model)
+        cost = reservation.call.worst if is_uncertain else self._prices.cost(*billed, asked=call.model)
         self._cost += cost
         self._saved += self._prices.saved(*billed, asked=call.model)
-        self._paid = _Paid(reservation, cost, reply.usage)
+        self._paid = _Paid(reservation, cost, reply.usage, is_uncertain)
         self._brought_by = (reply, call)
         if reply.is_cut and call.output_tokens is not None:
             self.cut = reservation.cut()
         assert self._text is not None  # noqa: S101
         if reply.text and not self._text.pieces:
             self._text(EventKind.TEXT, reply.text)
-        self._tries.append(Try(call.model, seconds, cost, simplified=call.simplified))
+        self._tries.append(Try(call.model, seconds, cost, is_uncertain=is_uncertain, simplified=call.simplified))
         self._gateway.counters.model_requests[call.model, ANSWERED] += 1
 
     async def _failed(
@@ -207,14 +212,19 @@ class ModelCall:
     def settlement(self) -> ChargeSettlement | None:
         """For the journal entry of the reply; None where nothing was paid for it."""
         paid, self._paid = self._paid, None
-        return None if paid is None else paid.reservation.settlement(paid.cost, paid.usage)
+        return (
+            None if paid is None else paid.reservation.settlement(None if paid.is_uncertain else paid.cost, paid.usage)
+        )
 
     async def _settle(self) -> None:
         paid, self._paid = self._paid, None
         if paid is not None:
             # It is no part of what the entry costs, or it would count twice.
             self._cost -= paid.cost
-            await paid.reservation.settle(paid.cost, paid.usage)
+            if paid.is_uncertain:
+                paid.reservation.uncertain()
+            else:
+                await paid.reservation.settle(paid.cost, paid.usage)
 
     def _open_text(self) -> TextStream:
         self._close_text()
@@ -262,6 +272,8 @@ class ModelCall:
             shown["tier"] = self._attempt.tier
         if self._found is not None:
             shown |= {**self._found.detail, "cache": self._found.cache}
+        if self._tries and self._tries[-1].error is None and self._tries[-1].is_uncertain:
+            shown["uncertain"] = True
         if len(self._tries) > 1:
             shown["tries"] = [one.detail for one in self._tries]
         if self.cut is not None:

@@ -18,7 +18,7 @@ class Try:
     model: str
     seconds: float
     cost: MicroDollars = 0
-    """Of one whose price nobody knows, nothing: the ledger has its estimate."""
+    """Of one that failed and whose price nobody knows, nothing: the ledger has its estimate."""
     error: ModelCallFailed | None = None
     is_uncertain: bool = False
     """Nobody knows whether the provider bills it."""

@@ -66,11 +66,12 @@ class Reservation:
             "work costs more"
         )
 
-    def settlement(self, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
-        """For the journal entry of the call's reply, whose commit ends the charge."""
+    def settlement(self, cost: MicroDollars | None, usage: Mapping[str, int]) -> ChargeSettlement:
+        """For the journal entry of the call's reply, whose commit ends the charge; without a cost at its estimate,
+        uncertain."""
         if self._end is None:
             self._end = _settlement(self.charge_id, cost, usage)
-            self._purse.hold(self, cost)  # until the entry counts
+            self._purse.hold(self, self._counts_as(self._end))  # until the entry counts
         return self._end
 
     async def settle(self, cost: MicroDollars, usage: Mapping[str, int] | None = None) -> None:
@@ -115,12 +116,12 @@ class Reservation:
         if self._end is None:
             self.uncertain()
         else:
-            self._spend(self._end.cost or 0)
+            self._spend(self._counts_as(self._end))
 
     def committed(self) -> None:
         """The ledger knows what became of the call."""
         if self._share is not None and self._end is not None:
-            self._share.spent(self.call.worst if self._end.cost is None else self._end.cost)
+            self._share.spent(self._counts_as(self._end))
             self._share = None
 
     def settle_alone(self) -> None:
@@ -128,13 +129,16 @@ class Reservation:
         if self._end is not None:
             self._money.settle(self._end, self.write, self.committed)
 
+    def _counts_as(self, end: ChargeSettlement) -> MicroDollars:
+        return self.call.worst if end.cost is None else end.cost
+
     def _spend(self, cost: MicroDollars) -> None:
         self._purse.let_go(self.charge_id)
         self._purse.outside_journal += cost
         self.settle_alone()
 
 
-def _settlement(charge_id: UUID, cost: MicroDollars, usage: Mapping[str, int]) -> ChargeSettlement:
+def _settlement(charge_id: UUID, cost: MicroDollars | None, usage: Mapping[str, int]) -> ChargeSettlement:
     return ChargeSettlement(
         charge_id,
         cost,

@@ -346,6 +346,24 @@ class ChargeContract:
         await worker.report()
         assert await given_and_spent(stores) == (1000, 40)
 
+    @pytest.mark.parametrize(
+        "absurd",
+        [{"cost": 10**30}, {"cost": -1}, {"cost": 5, "output_tokens": 10**19}, {"cost": 5, "input_tokens": -1}],
+    )
+    async def test_what_can_not_be_kept_is_uncertain_and_its_neighbours_are_settled(
+        self, stores: Stores, absurd: dict[str, int]
+    ):
+        worker, claimed = await spender(stores)
+        one, bad, two, journaled = [await charge_one(stores, worker.charge(claimed, key=f"m{n}")) for n in range(4)]
+        await stores.ledger.settle([settled(one, 7), settled(bad, **absurd), settled(two, 8)])
+        assert (await line(stores, bad)).state is ChargeState.UNCERTAIN
+        assert [(await line(stores, each)).cost for each in (one, two)] == [7, 8]
+        await stores.ledger.settle([settled(bad, **absurd)])
+        assert (await line(stores, bad)).state is ChargeState.UNCERTAIN
+        entries = [entry_with(claimed, "m3", settled(journaled, **absurd)), entry(claimed, "t1")]
+        assert await stores.journal.append(entries) == [Appended(0), Appended(1)]
+        assert (await line(stores, journaled)).state is ChargeState.UNCERTAIN
+
     async def test_settling_what_nobody_knows_does_nothing(self, stores: Stores):
         worker, claimed = await spender(stores)
         known, unknown = worker.charge(claimed), worker.charge(claimed)
