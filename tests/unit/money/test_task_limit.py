@@ -8,7 +8,7 @@ from roadworthy import Limits
 from roadworthy.core.attempt import Draft
 from roadworthy.core.money.money import Money
 from roadworthy.domain.budget import ChargeState
-from roadworthy.domain.errors import BudgetUsedUp, Fenced, HandoverRequested, LimitReached
+from roadworthy.domain.errors import BudgetUsedUp, Fenced, HandoverRequested, LimitReached, StoreUnavailable
 from roadworthy.domain.journal import EntryKind
 
 from .workers import PRICES, TOKEN, Bank, model_input, virtually
@@ -185,6 +185,28 @@ def test_reserving_outlives_a_store_that_is_away_for_a_while():
         bank.store.away = False
         await reserving
         assert bank.given >= 100 * TOKEN
+        await worker.money.close()
+
+    virtually(main)
+
+
+def test_what_earlier_generations_spent_counts_once_though_the_store_failed_in_between():
+    async def main() -> None:
+        bank = Bank()
+        worker = await bank.worker()
+        attempt = await bank.attempt(worker)
+        await (await worker.reserve(attempt, 100)).settle(50 * TOKEN)
+        await asyncio.sleep(1)
+        bank.database.tasks[attempt.task.id].generation = 1
+        resumed = await bank.handed_over(attempt, worker)
+        taking_over = asyncio.create_task(worker.money.take_over(resumed))
+        await asyncio.sleep(0.001)  # the first of two questions is under way; the second one fails
+        bank.store.fails["budget_ledger.take_over"] = "never"
+        with pytest.raises(StoreUnavailable):
+            await taking_over
+        await worker.money.take_over(resumed)
+        assert (resumed.purse.spent_before, resumed.purse.spent) == (50 * TOKEN, 0)
+        assert resumed.whole_usage.cost == 50 * TOKEN
         await worker.money.close()
 
     virtually(main)

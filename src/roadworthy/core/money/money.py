@@ -85,9 +85,10 @@ class Money:
         """Have the attempt's purse know what earlier attempts spent without a journal entry. What they left open counts
         as spent. Raises StoreUnavailable."""
         task = attempt.task
-        for generation in range(task.generation):
-            attempt.purse.spent_before += await self._ledger.take_over(task.id, task.attempt, generation)
-        attempt.purse.outside_journal += await self._ledger.take_over(task.id, task.attempt, task.generation)
+        spent = [await self._ledger.take_over(task.id, task.attempt, each) for each in range(task.generation + 1)]
+        # Only when all is known: after a failure it is asked for anew.
+        attempt.purse.outside_journal = spent.pop()
+        attempt.purse.spent_before = sum(spent)
 
     async def close(self) -> None:
         """Write what is to be written and give all money back. What the store does not hear in time, upkeep finds."""
