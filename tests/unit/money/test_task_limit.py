@@ -210,3 +210,36 @@ def test_what_earlier_generations_spent_counts_once_though_the_store_failed_in_b
         await worker.money.close()
 
     virtually(main)
+
+
+@pytest.mark.parametrize("until", ["waits for the budget", "is served", "is written"])
+def test_a_call_that_is_still_being_reserved_when_the_attempt_ends_costs_nothing(until: str):
+    async def main() -> None:
+        bank = Bank(user_day=1_000_000)
+        worker = await bank.worker()
+        held = await worker.reserve(await bank.attempt(worker), 500)
+        attempt = await bank.attempt(worker)
+        reserving = asyncio.create_task(worker.reserve(attempt, 400 if until == "is written" else 900))
+        if until == "is written":
+            while bank.store.calls["budget_ledger.charge"] < 2:
+                await asyncio.sleep(0.0005)
+        else:
+            await asyncio.sleep(1)
+        if until == "is served":
+            await held.settle(0)
+            (waiting,) = worker.money._budgets._waiting
+            while not waiting.answer.done():
+                await asyncio.sleep(0)
+        attempt.over = True
+        attempt.purse.close()
+        assert attempt.whole_usage.cost == attempt.purse.under_way == 0
+        with pytest.raises(Fenced):
+            await reserving
+        await asyncio.sleep(1)
+        assert attempt.whole_usage.cost == attempt.purse.under_way == 0
+        await held.settle(0)
+        await worker.money.close()
+        assert bank.given == bank.spent == 0
+        assert set(bank.states) == {ChargeState.SETTLED}
+
+    virtually(main)

@@ -76,6 +76,7 @@ class Money:
                 await self._from_the_ledger(attempt, reservation, key, give_up)
                 # That took its time: the call comes next, and nobody makes one whose lease is in doubt.
                 await attempt.permit()
+                reservation.made_next()
             except BaseException:
                 reservation.not_made()
                 raise

@@ -11,7 +11,7 @@ from uuid import UUID
 from roadworthy.core.money.priced_call import PricedCall
 from roadworthy.core.money.waiting_call import Share
 from roadworthy.domain.budget import ChargeSettlement, NewCharge
-from roadworthy.domain.errors import BudgetUsedUp, LimitReached
+from roadworthy.domain.errors import BudgetUsedUp, Fenced, LimitReached
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.money import MicroDollars
 
@@ -39,13 +39,15 @@ class Reservation:
     take the estimate for spent if the worker were lost.
     """
 
-    __slots__ = ("_end", "_money", "_purse", "_share", "call", "charge_id", "write")
+    __slots__ = ("_end", "_is_forsaken", "_may_be_made", "_money", "_purse", "_share", "call", "charge_id", "write")
 
     def __init__(self, money: Money, attempt: Attempt, call: PricedCall) -> None:
         self._money = money
         self._purse = attempt.purse
         self._share: Share | None = None
         self._end: ChargeSettlement | None = None
+        self._may_be_made = False
+        self._is_forsaken = False
         self.charge_id = new_id()
         self.call = call
         """Perhaps shortened."""
@@ -94,12 +96,19 @@ class Reservation:
     def hold(self, call: PricedCall) -> None:
         """Of the task's money what this call costs at most."""
         self.call = call
-        self._purse.hold(self, call.worst)
+        if not self._is_forsaken:
+            self._purse.hold(self, call.worst)
 
     def shared(self, share: Share) -> None:
         """The budgets' money is there."""
         self._share = share
         self.hold(share.call)
+
+    def made_next(self) -> None:
+        """All is written: from now on the provider may get the call. Raises Fenced where the attempt is over."""
+        if self._is_forsaken:
+            raise Fenced
+        self._may_be_made = True
 
     def not_made(self) -> None:
         """There was no call, and there will be none."""
@@ -113,7 +122,11 @@ class Reservation:
 
     def forsake(self) -> None:
         """The attempt is over, and its reply has not become a journal entry."""
-        if self._end is None:
+        if self._end is None and not self._may_be_made:
+            # Who still waits for money, or for the ledger, makes no call any more, and clears up when he hears of it.
+            self._is_forsaken = True
+            self._purse.let_go(self.charge_id)
+        elif self._end is None:
             self.uncertain()
         else:
             self._spend(self._counts_as(self._end))
