@@ -243,3 +243,22 @@ def test_a_call_that_is_still_being_reserved_when_the_attempt_ends_costs_nothing
         assert set(bank.states) == {ChargeState.SETTLED}
 
     virtually(main)
+
+
+def test_a_charge_that_was_written_unheard_and_then_refused_ends_at_nothing():
+    async def main() -> None:
+        bank = Bank(user_day=1_000_000)
+        worker = await bank.worker()
+        attempt = await bank.attempt(worker)
+        bank.store.fails["budget_ledger.charge"] = "lost"
+        reserving = asyncio.create_task(worker.reserve(attempt, 100))
+        while not bank.database.money.charges:
+            await asyncio.sleep(0.001)
+        await bank.handed_over(attempt, worker)
+        with pytest.raises(Fenced):
+            await reserving
+        await worker.money.close()
+        assert bank.states == {ChargeState.SETTLED: 1}
+        assert bank.given == bank.spent == attempt.purse.under_way == 0
+
+    virtually(main)

@@ -132,7 +132,6 @@ class Money:
             day=day,
         )
         if not await self._written(attempt, charge, reservation):
-            reservation.write = None
             raise Fenced
 
     def _covering(self, principal: Principal) -> Covering:
@@ -143,14 +142,19 @@ class Money:
         return covering
 
     async def _written(self, attempt: Attempt, charge: NewCharge, reservation: Reservation) -> bool:
-        pause = 0.05
+        pause, may_be_there = 0.05, False
         while True:
             if (end := _must_end(attempt)) is not None:
                 raise end
             try:
                 reservation.write = ChargeWrite(charge, self._charge.put(charge))
-                return await asyncio.shield(reservation.write.outcome)
+                if allowed := await asyncio.shield(reservation.write.outcome):
+                    return allowed
+                if not may_be_there:
+                    reservation.write = None
+                return False
             except StoreUnavailable:
+                may_be_there = True
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1)
             except RoadworthyError:
