@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 from pydantic_ai.tools import RunContext
@@ -23,13 +25,14 @@ from roadworthy.domain.model_input import ProviderCall
 from roadworthy.frameworks.error_class import failed_model_call
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.model_request import model_input
+from roadworthy.frameworks.pydantic_ai.own_models import innermost, runs_in_this_process
 from roadworthy.frameworks.pydantic_ai.prompt_caching import with_prompt_caching
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, chain_for
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.streamed_reply import can_stream, streamed_reply
 
 RESPONSE = TypeAdapter(ModelResponse)
-_WHOLE = (None, "stop", "tool_call")
+_WHOLE = ("stop", "tool_call")
 
 
 class GatedModel(WrapperModel):
@@ -67,7 +70,7 @@ class GatedModel(WrapperModel):
                 raise failed from error
             # What is asked of this model from now on, about an answer that goes on, is for the one that gave it.
             self.wrapped, self._answered_by = model, call.model
-            reply = reply_of(response)
+            reply = replace(reply_of(response), is_whole=_is_whole(response, model))
             made[id(reply)] = response
             return reply
 
@@ -158,8 +161,19 @@ def reply_of(response: ModelResponse) -> ModelReply:
         provider=response.provider_name,
         url=response.provider_url,
         is_cut=response.finish_reason == "length",
-        is_whole=response.state == "complete" and response.finish_reason in _WHOLE,
     )
+
+
+def _is_whole(response: ModelResponse, model: Model) -> bool:
+    """Whether it ended as the model wanted it to, said by the provider itself: where it says nothing, the clients of
+    chat completions say `stop`."""
+    if response.state != "complete":
+        return False
+    if response.finish_reason is None:
+        return runs_in_this_process(model)
+    if isinstance(innermost(model), OpenAIChatModel) and not (response.provider_details or {}).get("finish_reason"):
+        return False
+    return response.finish_reason in _WHOLE
 
 
 def _arguments(part: ToolCallPart) -> Any:

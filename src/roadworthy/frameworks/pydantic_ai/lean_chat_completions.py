@@ -138,11 +138,18 @@ class LeanStream:
     aclose = close
 
     async def _decoded(self) -> AsyncGenerator[ChatCompletionChunk]:
+        has_ended = False
         try:
             async for data in self._events():
                 if data.startswith(_DONE):
+                    has_ended = True
                     break
-                yield self._chunk(data)
+                chunk = self._chunk(data)
+                has_ended = has_ended or _ends(chunk)
+                yield chunk
+            if not has_ended:
+                # A proxy that loses its provider closes the body as if all had been said.
+                raise APIConnectionError(message="The stream ended in the middle", request=self._request())
             await self._drain()
         finally:
             self.response.release()
@@ -186,6 +193,12 @@ class LeanStream:
             message = _object(error).get("message")
             text = message if isinstance(message, str) else "An error occurred during streaming"
             raise APIError(message=text, request=self._request(), body=error)
+
+
+def _ends(chunk: ChatCompletionChunk) -> bool:
+    """Whether it says why the answer ends."""
+    # Loosely made ones may have no choices at all.
+    return any(getattr(choice, "finish_reason", None) for choice in chunk.choices or ())
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -34,10 +34,19 @@ def models_in(model: Any) -> Iterator[NamedModel]:
 def name_of(model: Model) -> str:
     """What the gateway calls a model that no service has named. One that runs in this process says so, whatever name
     its owner gave it, because it costs nothing."""
-    innermost = model
-    while isinstance(innermost, WrapperModel):
-        innermost = innermost.wrapped
     name = model.model_name
-    if not isinstance(innermost, FunctionModel) or name.startswith(IN_PROCESS):
+    if not isinstance(innermost(model), FunctionModel) or name.startswith(IN_PROCESS):
         return name
     return f"{IN_PROCESS}{name}"
+
+
+def runs_in_this_process(model: Model) -> bool:
+    """Such a model calls nobody, and its answer can't be lost on the way."""
+    return isinstance(innermost(model), FunctionModel | TestModel)
+
+
+def innermost(model: Model) -> Model:
+    """What wrappers are around."""
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    return model

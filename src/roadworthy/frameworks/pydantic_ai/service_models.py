@@ -8,13 +8,12 @@ from typing import Any
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model
-from pydantic_ai.models.wrapper import WrapperModel
 
 from roadworthy.domain.errors import TargetNotLoadable
 from roadworthy.domain.model_input import NamedModel
 from roadworthy.domain.route import Tier
 from roadworthy.domain.service import AgentService
-from roadworthy.frameworks.pydantic_ai.own_models import models_in, name_of
+from roadworthy.frameworks.pydantic_ai.own_models import innermost, models_in, name_of
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
@@ -87,12 +86,6 @@ def chain_for(model: Model, chain: Chain) -> Chain:
     name, first = next(iter(chain.items()))
     if model is first:
         return chain
-    if _innermost(model) is _innermost(first):
+    if innermost(model) is innermost(first):
         return {**chain, name: model}
     return {name_of(model): model, **chain}
-
-
-def _innermost(model: Model) -> Model:
-    while isinstance(model, WrapperModel):
-        model = model.wrapped
-    return model
