@@ -11,7 +11,7 @@ from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.errors import BudgetUsedUp, Fenced, HandoverRequested, LimitReached, StoreUnavailable
 from roadworthy.domain.journal import EntryKind
 
-from .workers import PRICES, TOKEN, Bank, model_input, virtually
+from .workers import PRICES, TOKEN, Bank, model_input, until, virtually
 
 
 def test_a_call_is_in_the_ledger_before_it_is_made_and_settled_with_its_entry():
@@ -221,15 +221,13 @@ def test_a_call_that_is_still_being_reserved_when_the_attempt_ends_costs_nothing
         attempt = await bank.attempt(worker)
         reserving = asyncio.create_task(worker.reserve(attempt, 400 if until == "is written" else 900))
         if until == "is written":
-            while bank.store.calls["budget_ledger.charge"] < 2:
-                await asyncio.sleep(0.0005)
+            await until(lambda: bank.store.calls["budget_ledger.charge"] == 2)
         else:
             await asyncio.sleep(1)
         if until == "is served":
             await held.settle(0)
             (waiting,) = worker.money._budgets._waiting
-            while not waiting.answer.done():
-                await asyncio.sleep(0)
+            await until(waiting.answer.done, 0)
         attempt.over = True
         attempt.purse.close()
         assert attempt.whole_usage.cost == attempt.purse.under_way == 0
@@ -252,8 +250,7 @@ def test_a_charge_that_was_written_unheard_and_then_refused_ends_at_nothing():
         attempt = await bank.attempt(worker)
         bank.store.fails["budget_ledger.charge"] = "lost"
         reserving = asyncio.create_task(worker.reserve(attempt, 100))
-        while not bank.database.money.charges:
-            await asyncio.sleep(0.001)
+        await until(lambda: bool(bank.database.money.charges))
         await bank.handed_over(attempt, worker)
         with pytest.raises(Fenced):
             await reserving

@@ -67,6 +67,12 @@ def virtually(main: Callable[[], Coroutine[Any, Any, T]], seed: int = 0) -> T:
     return result
 
 
+async def until(condition: Callable[[], bool], seconds: float = 0.0005) -> None:
+    """Looks so often."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(seconds)
+
+
 class SlowStore:
     """Each call takes five milliseconds there and back; some calls fail as they are told to."""
 
