@@ -254,7 +254,8 @@ def test_what_a_call_did_not_cost_is_free_only_when_the_ledger_knows():
         bank = Bank(user_day=300 * TOKEN)
         dying, other = await bank.worker(), await bank.worker()
         attempt = await bank.attempt(dying)
-        (await dying.reserve(attempt, 200)).settlement(10 * TOKEN, {})  # the answer is there; its entry never comes to the store
+        # The answer is there; its entry never comes to the store.
+        (await dying.reserve(attempt, 200)).settlement(10 * TOKEN, {})
         await asyncio.sleep(9)
         assert bank.given == 200 * TOKEN
         second = await other.reserve(await bank.attempt(other), 250)
