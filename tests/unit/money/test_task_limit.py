@@ -212,19 +212,19 @@ def test_what_earlier_generations_spent_counts_once_though_the_store_failed_in_b
     virtually(main)
 
 
-@pytest.mark.parametrize("until", ["waits for the budget", "is served", "is written"])
-def test_a_call_that_is_still_being_reserved_when_the_attempt_ends_costs_nothing(until: str):
+@pytest.mark.parametrize("when", ["waits for the budget", "is served", "is written"])
+def test_a_call_that_is_still_being_reserved_when_the_attempt_ends_costs_nothing(when: str):
     async def main() -> None:
         bank = Bank(user_day=1_000_000)
         worker = await bank.worker()
         held = await worker.reserve(await bank.attempt(worker), 500)
         attempt = await bank.attempt(worker)
-        reserving = asyncio.create_task(worker.reserve(attempt, 400 if until == "is written" else 900))
-        if until == "is written":
+        reserving = asyncio.create_task(worker.reserve(attempt, 400 if when == "is written" else 900))
+        if when == "is written":
             await until(lambda: bank.store.calls["budget_ledger.charge"] == 2)
         else:
             await asyncio.sleep(1)
-        if until == "is served":
+        if when == "is served":
             await held.settle(0)
             (waiting,) = worker.money._budgets._waiting
             await until(waiting.answer.done, 0)
