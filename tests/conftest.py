@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from roadworthy.app.logging import configure_logging
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:  # others do without what these need
     from acceptance.servers import Servers
 
 configure_logging("info", "json")
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command that a test runs in this process makes logging its own, on a stream that closes with it."""
+    before = structlog.get_config()
+    yield
+    if structlog.get_config() != before:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

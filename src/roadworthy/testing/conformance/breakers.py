@@ -115,5 +115,5 @@ class BreakersContract:
 
 async def _eventually(check: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
     async with asyncio.timeout(seconds):
-        while not await check():
+        while not await check():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
