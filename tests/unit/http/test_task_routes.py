@@ -49,6 +49,7 @@ async def test_a_task_as_it_is_shown(api: Api):
         "session_id": str(life.task.session_id),
         "agent": "support",
         "version": "1",
+        "tier": None,
         "status": "partial",
         "reason": "it used up its time",
         "output": {"answer": 7},
