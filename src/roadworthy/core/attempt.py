@@ -13,6 +13,7 @@ import orjson
 from roadworthy.core.execution.abandoned import Abandoned
 from roadworthy.core.execution.progress import OpenCall, Progress
 from roadworthy.core.journal_check import JournalCheck
+from roadworthy.core.model_gateway.replies_on_trial import RepliesOnTrial
 from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
@@ -123,6 +124,7 @@ class Attempt:
         self._spent_before = Usage()
         self.has_written = False
         """A tool did more than read in this generation, or is about to."""
+        self.on_trial = RepliesOnTrial()
         self.recorded = 0
         self.max_retries = 0
         """Failures without progress that the task may have before it is given up."""

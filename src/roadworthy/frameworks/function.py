@@ -180,6 +180,7 @@ class FunctionRunner:
                 raise
             raise failed from error
         answer = _encoded(output, "the agent's answer")
+        gate.took_last_reply()
         return Finished(answer, _turn(start.input, output))
 
     def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:

@@ -41,8 +41,16 @@ def is_cut(reply: Any) -> bool:
 
 
 def is_whole(reply: Any) -> bool:
-    """Whether it ended as its model wanted it to, as far as the reply says how it ended."""
-    return _end(reply) in _WHOLE
+    """Whether it ended as its model wanted it to, as far as the reply says how it ended, and says anything at all."""
+    return _end(reply) in _WHOLE and (
+        _is_in_a_shape_of_its_own(reply) or bool(text_in(reply).strip() or calls_in(reply))
+    )
+
+
+def _is_in_a_shape_of_its_own(reply: Any) -> bool:
+    """It is neither text nor in one of the two shapes: nobody can tell what it says."""
+    is_anthropic = isinstance(_object(reply).get("content"), list)
+    return not (isinstance(reply, str) or is_anthropic or _openai_message(reply) is not None)
 
 
 def _end(reply: Any) -> Any:

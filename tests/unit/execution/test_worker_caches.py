@@ -2,13 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    UserPromptPart,
+)
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from roadworthy import AgentService, CachePolicy, ModelTiers, Price, ToolPolicy
@@ -99,7 +107,8 @@ async def test_the_same_question_is_answered_once(cluster: Cached, asked: Asked)
 async def test_a_hit_says_what_it_saved(cluster: Cached):
     async def reply(ctx: Any, message: str) -> dict[str, Any]:
         async def call(stream: Any) -> dict[str, Any]:
-            return {"content": [], "usage": {"input_tokens": 1_000_000, "output_tokens": 0}}
+            said = {"content": [{"type": "text", "text": "yes"}]}
+            return {**said, "usage": {"input_tokens": 1_000_000, "output_tokens": 0}}
 
         return await ctx.model("gpt-4o-mini", call, request=[message])
 
@@ -275,6 +284,101 @@ async def test_an_answer_that_was_cut_off_is_not_kept(cluster: Cached, reason: A
 
     await cluster.run(service_of(reply))
     assert not cluster.cache_broker.values
+
+
+@pytest.mark.parametrize("parts", [[TextPart("")], [TextPart(" \n")], [ThinkingPart("hm")], []])
+async def test_an_answer_that_says_nothing_is_not_kept(cluster: Cached, parts: list[Any]):
+    await cluster.run(AgentService(Agent(FunctionModel(lambda *_: ModelResponse(parts))), cache=EXACT))
+    assert not cluster.cache_broker.values
+
+
+@pytest.mark.parametrize(
+    "empty", ["", {"content": []}, {"choices": [{"message": {"content": " "}, "finish_reason": "stop"}]}]
+)
+async def test_nor_is_one_that_a_functions_model_leaves_empty(cluster: Cached, empty: Any):
+    async def reply(ctx: Any, message: str) -> str:
+        async def call(stream: Any) -> Any:
+            return empty
+
+        await ctx.model("m", call, request=[message])
+        return "nothing was said"
+
+    assert (await cluster.run(AgentService(reply, cache=EXACT))).status is TaskStatus.SUCCEEDED
+    assert not cluster.cache_broker.values
+
+
+def picky(says: Sequence[str], rejects: Container[str], asked: list[str], **agent: Any) -> AgentService:
+    """Its model says these things in turn; some of them it has made again."""
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        asked.append(says[min(len(asked), len(says) - 1)])
+        return ModelResponse([TextPart(asked[-1])])
+
+    made = Agent(FunctionModel(reply), **agent)
+
+    @made.output_validator
+    def check(output: str) -> str:
+        if output in rejects:
+            raise ModelRetry("no")
+        return output
+
+    return AgentService(made, cache=EXACT)
+
+
+async def test_a_reply_that_its_agent_rejects_is_not_kept(cluster: Cached):
+    asked: list[str] = []
+    service = picky(["nonsense", "nonsense", "good"], ["nonsense"], asked, retries=1)
+    tasks = [await cluster.run(service) for _ in range(3)]
+    assert [task.status for task in tasks] == [TaskStatus.DEAD, TaskStatus.SUCCEEDED, TaskStatus.SUCCEEDED]
+    assert [task.output for task in tasks[1:]] == [b'"good"'] * 2
+    assert asked == ["nonsense", "nonsense", "good"]
+    assert tasks[2].usage.cached_calls == 1
+
+
+async def test_nor_is_a_call_of_a_tool_that_must_be_made_again(cluster: Cached):
+    asked = Counter[int]()
+
+    async def find_order(order: int) -> str:
+        return "sent"
+
+    agent = Agent(FunctionModel(reading(asked)), tools=[find_order], retries=1)
+    service = AgentService(agent, cache=EXACT, tools={"find_order": READ})
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        steps = sum(isinstance(message, ModelResponse) for message in messages)
+        asked[steps] += 1
+        order = ["seventeen", 17][min(steps, 1)]
+        return ModelResponse([TextPart(ANSWER)] if steps > 1 else [ToolCallPart("find_order", {"order": order})])
+
+    agent.model = FunctionModel(reply)
+    for _ in range(2):
+        assert (await cluster.run(service)).status is TaskStatus.SUCCEEDED
+    assert asked == {0: 2, 1: 2, 2: 1}, "only what came after the call that went well is used again"
+
+
+async def test_who_rejects_what_a_cache_gave_asks_the_model_anew_and_so_do_all_after_it(cluster: Cached):
+    asked: list[str] = []
+    rejects: set[str] = set()
+    service = picky(["old", "new"], rejects, asked, retries=1)
+    assert (await cluster.run(service)).output == b'"old"'
+    rejects.add("old")
+    assert (await cluster.run(service)).output == b'"new"'
+    assert asked == ["old", "new"]
+    later = [await cluster.run(service) for _ in range(2)]
+    assert [task.output for task in later] == [b'"new"'] * 2
+    assert asked == ["old", "new", "new"]
+    assert [task.usage.cached_calls for task in later] == [0, 1]
+
+
+async def test_what_a_cache_gave_and_nobody_could_use_fails_one_task_only(cluster: Cached):
+    asked: list[str] = []
+    rejects: set[str] = set()
+    service = picky(["old", "new"], rejects, asked, retries=0)
+    await cluster.run(service)
+    rejects.add("old")
+    statuses = [(await cluster.run(service)).status for _ in range(2)]
+    assert statuses == [TaskStatus.DEAD, TaskStatus.SUCCEEDED]
+    assert asked == ["old", "new"]
 
 
 async def test_an_answer_of_another_model_than_the_first_is_not_kept(cluster: Cached):

@@ -60,8 +60,16 @@ class Gate:
         """How many model calls were made so far."""
         return self._scope.steps
 
-    async def model(self, do: Callable[[ModelCall], Awaitable[ModelReply]]) -> bytes:
-        return await call_model(self._attempt, self._scope, self._gateway, do)
+    async def model(self, do: Callable[[ModelCall], Awaitable[ModelReply]], *, is_asked_again: bool = False) -> bytes:
+        return await call_model(self._attempt, self._scope, self._gateway, do, is_asked_again=is_asked_again)
+
+    def took_last_reply(self) -> None:
+        """The agent came to its end with it."""
+        self._attempt.on_trial.taken(self._scope.within)
+
+    def rejected_last_reply(self) -> None:
+        """The agent failed at it."""
+        self._attempt.on_trial.rejected(self._scope.within)
 
     async def tool(self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]]) -> bytes:
         return await self._tools.call(call, do)

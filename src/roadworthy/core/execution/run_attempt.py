@@ -155,6 +155,7 @@ class RunningAttempt:
         finally:
             limit.cancel()
             self.attempt.purse.close()
+            self.attempt.on_trial.clear()
 
     async def _run_agent(self, start: Start) -> Finished:
         surroundings.set(Surroundings(self.gate))

@@ -19,6 +19,8 @@ from roadworthy.ports.cache import Stamp
 FORMAT = b"\x01"
 """Of the values. What begins otherwise was written by another release, and is no reply to this one."""
 MOST_VALUE_BYTES = 512 * 1024
+_FORGOTTEN = b""
+"""A miss."""
 _SEAL_BYTES = 8
 _LENGTH = struct.Struct(">I")
 _HEAD = len(FORMAT) + _SEAL_BYTES
@@ -38,7 +40,7 @@ class ExactCache:
         if looked is None:
             self._counted["exact", "passed_over"] += 1
             return None, None
-        value = looked.values[0]
+        value = looked.values[0] or None
         found = None if value is None else decoded(key, value)
         if value is not None and found is None:
             self._counted["exact", "unreadable"] += 1
@@ -50,6 +52,9 @@ class ExactCache:
         value = encoded(key, reply, pieces)
         kept = len(value) <= MOST_VALUE_BYTES and await self._cache.put({key: value}, place.seconds, stamp)
         self._counted["exact", "kept" if kept else "dropped"] += 1
+
+    async def forget(self, place: CachePlace, question: str, stamp: Stamp) -> None:
+        await self._cache.put({_key(place, question): _FORGOTTEN}, place.seconds, stamp)
 
 
 def encoded(key: bytes, reply: ModelReply, pieces: Pieces = ()) -> bytes:

@@ -21,12 +21,16 @@ async def call_model(
     scope: Scope,
     gateway: ModelGateway,
     do: Callable[[ModelCall], Awaitable[ModelReply]],
+    *,
+    is_asked_again: bool = False,
 ) -> bytes:
     """The reply's payload, once it is in the journal.
 
-    `do` awaits `answer` of its argument and returns what the framework made of that. Raises ModelCallFailed when no
+    `do` awaits `answer` of its argument and returns what the framework made of that. `is_asked_again` says that the
+    agent could not use the reply before: its request says why. Raises ModelCallFailed when no
     provider answers, TaskInterruption when the attempt must end.
     """
+    (attempt.on_trial.rejected if is_asked_again else attempt.on_trial.taken)(scope.within)
     attempt.model_calls += 1
     scope.steps += 1
     step, chain = scope.steps, scope.chain()
@@ -59,7 +63,8 @@ async def call_model(
             # The next attempt may have taken the call for one of unknown cost.
             attempt.purse.settle_unwritten()
             raise
-        call.keep()
+        if call.is_cached:
+            attempt.on_trial.add(scope.within, call)
     finally:
         await call.close()
     scope.link(name, reply.payload)

@@ -235,13 +235,23 @@ class ModelCall:
         if self._text is not None:
             self._attempt.close_text(self._text)
 
+    @property
+    def is_cached(self) -> bool:
+        """Whether a cache was asked, which may keep the reply or have given it."""
+        return self._cached is not None
+
     def keep(self) -> None:
-        """Give the reply to the caches, now that it is in the journal."""
+        """Give the reply to the caches, now that it is in the journal and the agent went on with it."""
         if self._cached is None or self._brought_by is None or self._text is None:
             return
         reply, call = self._brought_by
         reply = replace(reply, cost=self._tries[-1].cost)
         self._cached.keep(reply, call, [(EventKind(kind), text) for kind, text in self._text.pieces])
+
+    def forget(self) -> None:
+        """Have the cache that gave the reply not give it again: the agent could not use it."""
+        if self._cached is not None and self._found is not None:
+            self._cached.forget(self._found)
 
     async def close(self) -> None:
         """What was paid for and is in no entry is settled without one."""

@@ -162,7 +162,7 @@ class CachedCall:
         return found
 
     def keep(self, reply: ModelReply, call: ProviderCall, pieces: Pieces) -> None:
-        """In the background, once the reply is in the journal; `call` is what brought it.
+        """In the background, once the agent has gone on with the reply; `call` is what brought it.
 
         Only a whole reply of the first model to the whole request is kept, and none that asks for a tool which does
         more than read: asking for it again is for a model to decide that knows of the first time.
@@ -180,6 +180,11 @@ class CachedCall:
         if self._semantic is not None and not tools:
             # What a tool is asked for depends on each word of the question.
             self._caches.keep_later("semantic", partial(self._semantic.keep, place, question, reply))
+
+    def forget(self, found: Found) -> None:
+        """In the background. A reply to a question that means the same was good for that one, and stays."""
+        if self._exact is not None and self._stamp is not None and found.cache == "exact":
+            self._caches.keep_later("exact", partial(self._exact.forget, self.place, self._input.question, self._stamp))
 
 
 def _words(error: Exception) -> str:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
-from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.output import OutputContext
+from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import RunContext, ToolDefinition
 
 from roadworthy.core.execution.gate import Gate
@@ -18,6 +19,7 @@ from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonica
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
+from roadworthy.frameworks.pydantic_ai.model_request import is_asked_again
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, ServiceModels
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
@@ -41,9 +43,10 @@ class GateCapability(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: Any
     ) -> ModelResponse:
         fresh: list[ModelResponse] = []
+        again = is_asked_again(request_context.messages)
 
         async def do(call: ModelCall) -> ModelReply:
-            model = GatedModel(request_context.model, call, self._tier, self._simplified_prompt)
+            model = GatedModel(request_context.model, call, self._tier, self._simplified_prompt, again)
             try:
                 response = await handler(replace(request_context, model=model))
             except Exception as error:
@@ -55,8 +58,17 @@ class GateCapability(AbstractCapability[Any]):
             fresh.append(response)
             return model.reply_for(response)
 
-        payload = await self._gate.model(do)
+        payload = await self._gate.model(do, is_asked_again=again)
         return fresh[0] if fresh else RESPONSE.validate_json(payload)
+
+    async def after_run(self, ctx: RunContext[Any], *, result: AgentRunResult[Any]) -> AgentRunResult[Any]:
+        self._gate.took_last_reply()
+        return result
+
+    async def on_run_error(self, ctx: RunContext[Any], *, error: BaseException) -> AgentRunResult[Any]:
+        if isinstance(error, UnexpectedModelBehavior):
+            self._gate.rejected_last_reply()
+        raise error
 
     async def wrap_tool_execute(
         self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: dict[str, Any], handler: Any

@@ -38,13 +38,22 @@ _WHOLE = ("stop", "tool_call")
 class GatedModel(WrapperModel):
     """Stands in for the run's model during one model call. What it wraps says what the model can do."""
 
-    def __init__(self, wrapped: Model, call: ModelCall, tier: Chain, simplified_prompt: SimplifiedPrompt) -> None:
+    def __init__(
+        self,
+        wrapped: Model,
+        call: ModelCall,
+        tier: Chain,
+        simplified_prompt: SimplifiedPrompt,
+        is_asked_again: bool = False,
+    ) -> None:
+        """`is_asked_again` says that the agent could not use the reply before: then no cache may answer."""
         super().__init__(wrapped)
         self._first = wrapped
         self._call = call
         self._is_of_tier = bool(tier)
         self._chain = chain_for(wrapped, tier)
         self._simplified_prompt = simplified_prompt
+        self._is_asked_again = is_asked_again
         self._answered: tuple[ModelResponse, ModelReply] | None = None
         self._answered_by: str | None = None
         self.failed: ModelCallFailed | None = None
@@ -76,6 +85,8 @@ class GatedModel(WrapperModel):
 
         name, model = next(iter(self._chain.items()))
         asked = model_input(model, name, messages, model_settings, model_request_parameters, can_stream(model))
+        if self._is_asked_again:
+            asked = replace(asked, can_be_cached=False)
         try:
             reply = await self._call.answer(asked, make, self._models(messages))
         except ModelCallFailed as error:
@@ -167,7 +178,7 @@ def reply_of(response: ModelResponse) -> ModelReply:
 def _is_whole(response: ModelResponse, model: Model) -> bool:
     """Whether it ended as the model wanted it to, said by the provider itself: where it says nothing, the clients of
     chat completions say `stop`."""
-    if response.state != "complete":
+    if response.state != "complete" or not _says_something(response):
         return False
     if response.finish_reason is None:
         return runs_in_this_process(model)
@@ -184,3 +195,10 @@ def _arguments(part: ToolCallPart) -> Any:
         return orjson.loads(part.args)
     except orjson.JSONDecodeError:
         return part.args
+
+
+def _says_something(response: ModelResponse) -> bool:
+    return any(
+        isinstance(part, ToolCallPart) or (isinstance(part, TextPart) and part.content.strip())
+        for part in response.parts
+    )

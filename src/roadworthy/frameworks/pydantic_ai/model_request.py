@@ -75,6 +75,15 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
+def is_asked_again(messages: Sequence[ModelMessage]) -> bool:
+    """Whether the newest message tells the model that its last reply could not be used."""
+    newest = messages[-1] if messages else None
+    return isinstance(newest, ModelRequest) and any(
+        isinstance(part, RetryFeedbackPart) or (isinstance(part, ToolReturnPart) and part.outcome == "retried")
+        for part in newest.parts
+    )
+
+
 # How large it is
 
 
