@@ -37,6 +37,7 @@ from roadworthy.domain.task import NewTask, Settlement, TaskStatus
 from roadworthy.ports import worker_registry as registry
 from roadworthy.ports.task_store import Submitted
 from roadworthy.testing.virtual_time import VirtualTimeLoop, virtual_time
+from roadworthy.testing.virtual_time.process import NOBODY
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ def virtually(main: Callable[[], Coroutine[Any, Any, T]], seed: int = 0) -> T:
         await asyncio.sleep(60)  # what goes on by itself comes to its end, too
         return result
 
+    NOBODY.ready.clear()  # what a test left behind that failed
     loop = VirtualTimeLoop(chance)
     broken: list[dict[str, Any]] = []
     loop.when_broken = broken.append
