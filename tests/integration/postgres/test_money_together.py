@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.ids import new_id
 from roadworthy.domain.journal import Appended, Refused
@@ -68,6 +70,20 @@ async def test_tasks_do_not_wait_for_the_charges_of_each_other(stores: Stores, o
     assert await waiting == [True]
 
 
+@pytest.mark.parametrize("knows_the_day", [True, False])
+async def test_what_a_draw_takes_that_was_given_up_while_it_waited_goes_back(
+    stores: Stores, other: OtherConnection, knows_the_day: bool
+):
+    rich, worker = await holder(stores), await holder(stores)
+    day = (await rich.draw(10)).day
+    async with other.holding(LOCK_BUDGETS):
+        draw = await other.until_waiting(stores.ledger.draw(worker.id, 1, [Want(ALICES, LIMIT, 500, 500)]))
+        nothing = SliceReport(ALICES, day if knows_the_day else None, 0, 0)
+        report = await other.until_waiting(stores.ledger.report(worker.id, 2, [nothing]), behind=1)
+    await asyncio.gather(draw, report)
+    assert await given_and_spent(stores) == (10, 0)
+
+
 async def test_budgets_do_not_wait_for_journals(stores: Stores, other: OtherConnection):
     worker, claimed = await spender(stores)
     await charge_one(stores, worker.charge(claimed))
@@ -114,21 +130,6 @@ async def test_a_late_draw_that_waits_for_the_report_that_overtook_it_gets_nothi
     await report
     assert [drawn.granted for drawn in await late_draw] == [0]
     assert await given_and_spent(stores) == (400, 400)
-
-
-async def test_a_late_first_draw_may_cross_the_report_that_overtook_it(stores: Stores, other: OtherConnection):
-    worker, first = await holder(stores), await holder(stores)
-    await first.draw(1)
-    late_number = next(worker.numbers)
-    async with other.holding(LOCK_BUDGETS):
-        late = stores.ledger.draw(worker.id, late_number, [Want(ALICES, LIMIT, 500, 500)])
-        late_draw = await other.until_waiting(late)
-        nothing = SliceReport(ALICES, None, 0, 0)
-        await stores.ledger.report(worker.id, next(worker.numbers), [nothing])
-    # It found no slice with a higher number when it began: what it gave goes back with the next report.
-    assert [drawn.granted for drawn in await late_draw] == [500]
-    await stores.ledger.report(worker.id, next(worker.numbers), [nothing])
-    assert await given_and_spent(stores) == (1, 0)
 
 
 async def test_an_end_that_waits_while_the_charge_is_declared_uncertain_puts_the_budget_right(

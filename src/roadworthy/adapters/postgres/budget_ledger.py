@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -30,7 +31,16 @@ class PostgresBudgetLedger:
 
     @translated
     async def draw(self, holder: UUID, number: int, wants: Sequence[Want]) -> list[Drawn]:
-        drawn = await self._pool.fetch(
+        drawn = await self._drawn(holder, number, wants)
+        if unknown := [want for want, row in zip(wants, drawn, strict=True) if not row[-1]]:
+            await self._open(holder, [(want.budget, None) for want in unknown])
+            late = iter(await self._drawn(holder, number, unknown))
+            drawn = [row if row[-1] else next(late) for row in drawn]
+        return [Drawn(*row[:-1]) for row in drawn]
+
+    async def _drawn(self, holder: UUID, number: int, wants: Sequence[Want]) -> Sequence[rows.Row]:
+        """Fields of Drawn, and whether the holder has such a slice: who has none gets nothing."""
+        return await self._pool.fetch(
             self._queries["draw"],
             holder,
             number,
@@ -40,10 +50,16 @@ class PostgresBudgetLedger:
             [want.most for want in wants],
             WANTED_SECONDS,
         )
-        return [Drawn(*row) for row in drawn]
+
+    async def _open(self, holder: UUID, slices: Sequence[tuple[Budget, date | None]]) -> None:
+        budgets = [budget for budget, _ in slices]
+        await self._pool.fetch(self._queries["open_slices"], holder, *_names(budgets), [day for _, day in slices])
 
     @translated
     async def report(self, holder: UUID, number: int, reports: Sequence[SliceReport]) -> list[Budget]:
+        if empty := [(report.budget, report.day) for report in reports if report.amount == report.spent == 0]:
+            # Lest a draw that arrives late gives money that its holder never hears of.
+            await self._open(holder, empty)
         wanted = await self._pool.fetch(
             self._queries["report"],
             holder,

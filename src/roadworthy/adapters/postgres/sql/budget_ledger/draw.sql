@@ -1,20 +1,22 @@
 -- Slices are locked before budgets, both in order, wherever both are. The upsert locks a budget's row, decides by what is
--- in it then, and is the only one to know. A holder's late call finds a higher number in its slice and gets nothing.
+-- in it then, and is the only one to know. A holder's late call finds a higher number in its slice and gets nothing; who has
+-- no slice yet is told so, and gets nothing before there is one.
 -- Rows are looked up one by one: a join, planned while the tables were small, would read all that the holder has.
 with given as materialized (
     select given.*, budget_window(given.scope, today_utc()) as window_start
     from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
         with ordinality as given (scope, tenant, owner, "limit", at_least, at_most, position)
     order by given.scope, given.tenant, given.owner
-), asking as materialized (
-    select given.*
-    from given left join lateral (
+), held as materialized (
+    select given.*, s.number, s.closed_at
+    from given cross join lateral (
         select s.number, s.closed_at from budget_slices s
         where s.holder = $1 and s.day = today_utc()
             and s.scope = given.scope and s.tenant = given.tenant and s.owner = given.owner
         for no key update
-    ) held on true
-    where held.number is null or (held.number < $2 and held.closed_at is null)
+    ) s
+), asking as materialized (
+    select * from held where number < $2 and closed_at is null
 ), drawn as (
     insert into budgets as b (
         window_start, scope, tenant, owner, given, "limit", at_least, at_most, granted, wanted_until, refused_limit
@@ -55,7 +57,8 @@ select
     budget_seconds_left('user_day'),
     budget_seconds_left(given.scope),
     greatest(given."limit" - coalesce(drawn.given, before.given, 0), 0),
-    greatest(coalesce(drawn.given - drawn.spent, before.given - before.spent, 0), 0)
+    greatest(coalesce(drawn.given - drawn.spent, before.given - before.spent, 0), 0),
+    given.position in (select position from held)
 from given
 left join drawn using (scope, tenant, owner)
 left join lateral (

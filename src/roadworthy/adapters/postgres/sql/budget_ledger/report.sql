@@ -1,5 +1,4 @@
--- What was sent before something that arrived already changes nothing, nor does what is said of a closed slice. A slice of
--- nothing that is not there is made, lest a draw that arrives late gives money that its holder never hears of.
+-- What was sent before something that arrived already changes nothing, nor does what is said of a closed slice.
 with given as materialized (
     select scope, tenant, owner, coalesce(day, today_utc()) as day, amount, spent
     from unnest($3::text[], $4::text[], $5::text[], $6::date[], $7::bigint[], $8::bigint[])
@@ -23,14 +22,9 @@ with given as materialized (
 ), said as (
     insert into budget_slices as s (holder, day, scope, tenant, owner, amount, spent, number)
     select $1, day, scope, tenant, owner, amount, spent, $2 from heard
-    union all
-    select $1, day, scope, tenant, owner, 0, 0, $2 from given
-    where amount = 0 and spent = 0 and (day, scope, tenant, owner) not in (select day, scope, tenant, owner from held)
     order by 2, 3, 4, 5
     on conflict (holder, day, scope, tenant, owner) do update set
         amount = excluded.amount, spent = excluded.spent, number = excluded.number
-        -- Not one that a draw has made meanwhile.
-        where (s.day, s.scope, s.tenant, s.owner) in (select day, scope, tenant, owner from heard)
 ), counted as (
     insert into budgets as b (window_start, scope, tenant, owner, given, spent)
     select
