@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, ModelRetry
+from pydantic_ai import Agent, ModelRetry, ToolOutput
+from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -17,18 +18,22 @@ from pydantic_ai.messages import (
     ToolCallPart,
     UserPromptPart,
 )
+from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from roadworthy import AgentService, CachePolicy, ModelTiers, Price, ToolPolicy
 from roadworthy.adapters.memory.broker import KeptValue, MemoryBroker
 from roadworthy.adapters.memory.cache import MemoryCache
 from roadworthy.core.model_gateway.cache_in_time import CacheInTime
+from roadworthy.core.model_gateway.cache_place import CachePlace
+from roadworthy.core.model_gateway.model_reply import ModelReply
 from roadworthy.core.model_gateway.reply_caches import ReplyCaches
 from roadworthy.domain.errors import BrokerUnavailable
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.principal import DEVELOPER, Principal
 from roadworthy.domain.task import Task, TaskStatus
+from roadworthy.frameworks.pydantic_ai.model_request import asking
 
 from .cluster import Cluster, WallClock
 
@@ -272,6 +277,73 @@ async def test_an_answer_in_a_structure_is_no_call_of_a_tool(cluster: Cached):
     outputs = [(await cluster.run(service)).output for _ in range(2)]
     assert outputs == [b'{"state":"sent"}'] * 2
     assert asked == {"times": 1}
+
+
+class Watches(AbstractCapability[Any]):
+    """Which output tools a run's requests may be answered by without anything being done."""
+
+    def __init__(self) -> None:
+        self.answer_tools: list[str] = []
+
+    async def before_model_request(self, ctx: Any, request_context: ModelRequestContext) -> ModelRequestContext:
+        self.answer_tools += asking(ctx, request_context).answer_tools
+        return request_context
+
+
+class Order(BaseModel):
+    number: int
+
+
+def outputs(booked: list[int], asked: Counter[str]) -> tuple[Watches, Agent[Any, Any]]:
+    async def book(table: int) -> str:
+        booked.append(table)
+        return f"booked {table}"
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        asked["times"] += 1
+        return ModelResponse([ToolCallPart("book", {"table": 7})])
+
+    watches = Watches()
+    output_type = [ToolOutput(book, name="book"), ToolOutput(Order, name="order")]
+    return watches, Agent(FunctionModel(reply), output_type=output_type, capabilities=[watches])
+
+
+@pytest.mark.parametrize(("policy", "times"), [(None, 2), (ONCE, 2), (READ, 1)])
+async def test_an_answer_that_a_function_makes_something_of_is_a_call_of_that_function(
+    cluster: Cached, policy: ToolPolicy | None, times: int
+):
+    booked, asked = list[int](), Counter[str]()
+    watches, agent = outputs(booked, asked)
+    service = AgentService(agent, cache=EXACT, tools={"book": policy} if policy else {})
+    answers = [(await cluster.run(service)).output for _ in range(2)]
+    assert (answers, booked) == ([b'"booked 7"'] * 2, [7, 7])
+    assert asked == {"times": times}
+    assert set(watches.answer_tools) == {"order"}
+
+
+class Meaning:
+    """A semantic cache that finds nothing."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def look(self, place: CachePlace, question: str) -> None:
+        return None
+
+    async def keep(self, place: CachePlace, question: str, reply: ModelReply) -> None:
+        self.kept.append(reply.text)
+
+
+async def test_no_call_of_a_tool_is_kept_for_questions_that_mean_the_same(asked: Asked):
+    cluster, meaning = Cached(), Meaning()
+    cluster.caches = ReplyCaches(semantic={"offline": meaning})
+    in_order = Agent(
+        FunctionModel(lambda _, info: ModelResponse([ToolCallPart(info.output_tools[0].name, {"number": 17})])),
+        output_type=Order,
+    )
+    for agent in (in_order, Agent(FunctionModel(asked))):
+        await cluster.run(AgentService(agent, cache=CachePolicy(semantic=True)))
+    assert meaning.kept == [ANSWER]
 
 
 # What is not kept

@@ -177,8 +177,8 @@ class CachedCall:
         if self._exact is not None and self._stamp is not None:
             keep = partial(self._exact.keep, place, question, reply, pieces, self._stamp)
             self._caches.keep_later("exact", keep)
-        if self._semantic is not None and not tools:
-            # What a tool is asked for depends on each word of the question.
+        if self._semantic is not None and not reply.tool_calls:
+            # What a tool is asked for, be it one that only gives the answer, depends on each word of the question.
             self._caches.keep_later("semantic", partial(self._semantic.keep, place, question, reply))
 
     def forget(self, found: Found) -> None:

@@ -19,7 +19,7 @@ from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonica
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
-from roadworthy.frameworks.pydantic_ai.model_request import is_asked_again
+from roadworthy.frameworks.pydantic_ai.model_request import asking
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, ServiceModels
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
 from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
@@ -43,10 +43,10 @@ class GateCapability(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: Any
     ) -> ModelResponse:
         fresh: list[ModelResponse] = []
-        again = is_asked_again(request_context.messages)
+        asks = asking(ctx, request_context)
 
         async def do(call: ModelCall) -> ModelReply:
-            model = GatedModel(request_context.model, call, self._tier, self._simplified_prompt, again)
+            model = GatedModel(request_context.model, call, self._tier, self._simplified_prompt, asks)
             try:
                 response = await handler(replace(request_context, model=model))
             except Exception as error:
@@ -58,7 +58,7 @@ class GateCapability(AbstractCapability[Any]):
             fresh.append(response)
             return model.reply_for(response)
 
-        payload = await self._gate.model(do, is_asked_again=again)
+        payload = await self._gate.model(do, is_asked_again=asks.is_asked_again)
         return fresh[0] if fresh else RESPONSE.validate_json(payload)
 
     async def after_run(self, ctx: RunContext[Any], *, result: AgentRunResult[Any]) -> AgentRunResult[Any]:

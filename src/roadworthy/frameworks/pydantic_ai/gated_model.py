@@ -24,7 +24,7 @@ from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.model_input import ProviderCall
 from roadworthy.frameworks.error_class import failed_model_call
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
-from roadworthy.frameworks.pydantic_ai.model_request import model_input
+from roadworthy.frameworks.pydantic_ai.model_request import Asking, model_input
 from roadworthy.frameworks.pydantic_ai.own_models import innermost, runs_in_this_process
 from roadworthy.frameworks.pydantic_ai.prompt_caching import with_prompt_caching
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, chain_for
@@ -44,16 +44,15 @@ class GatedModel(WrapperModel):
         call: ModelCall,
         tier: Chain,
         simplified_prompt: SimplifiedPrompt,
-        is_asked_again: bool = False,
+        asking: Asking,
     ) -> None:
-        """`is_asked_again` says that the agent could not use the reply before: then no cache may answer."""
         super().__init__(wrapped)
         self._first = wrapped
         self._call = call
         self._is_of_tier = bool(tier)
         self._chain = chain_for(wrapped, tier)
         self._simplified_prompt = simplified_prompt
-        self._is_asked_again = is_asked_again
+        self._asking = asking
         self._answered: tuple[ModelResponse, ModelReply] | None = None
         self._answered_by: str | None = None
         self.failed: ModelCallFailed | None = None
@@ -85,8 +84,8 @@ class GatedModel(WrapperModel):
 
         name, model = next(iter(self._chain.items()))
         asked = model_input(model, name, messages, model_settings, model_request_parameters, can_stream(model))
-        if self._is_asked_again:
-            asked = replace(asked, can_be_cached=False)
+        again, answer_tools = self._asking
+        asked = replace(asked, can_be_cached=not again, answer_tools=answer_tools)
         try:
             reply = await self._call.answer(asked, make, self._models(messages))
         except ModelCallFailed as error:

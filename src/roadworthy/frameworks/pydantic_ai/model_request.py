@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 from pydantic_ai.messages import (
@@ -16,9 +16,9 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models import Model, ModelRequestContext, ModelRequestParameters
 from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_core import to_jsonable_python
 
 from roadworthy.core.model_gateway.token_estimate import estimated_tokens
@@ -33,6 +33,7 @@ TOOL_PROMPT_BYTES = 850
 FILE_BYTES_AN_IMAGE = 20_000
 """Of a file that is no image, like a PDF: so many of its bytes cost about as much as one image does."""
 _ASKED_FOR_BY_TOOLS = (ToolReturnPart, RetryFeedbackPart)
+_UNKNOWN = object()
 _ABOUT_THE_CLIENT = {"timeout", "request_timeout", "max_retries"}
 """Settings that the reply does not depend on."""
 
@@ -54,7 +55,6 @@ def model_input(
         question=_text(last_prompt.content) if last_prompt is not None else "",
         surroundings=lambda: _surroundings(messages, settings, parameters, last_prompt),
         streams=streams,
-        answer_tools=[tool.name for tool in parameters.output_tools],
     )
 
 
@@ -75,8 +75,31 @@ def _text(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def is_asked_again(messages: Sequence[ModelMessage]) -> bool:
-    """Whether the newest message tells the model that its last reply could not be used."""
+class Asking(NamedTuple):
+    """What a request does not say, but the run that makes it."""
+
+    is_asked_again: bool = False
+    """Its newest message tells the model that its last reply could not be used: no cache may answer that."""
+    answer_tools: Collection[str] = ()
+    """Output tools without a function: asking for one of them does nothing yet."""
+
+
+def asking(ctx: RunContext[Any], request: ModelRequestContext) -> Asking:
+    tools = request.model_request_parameters.output_tools
+    return Asking(
+        _tells_of_a_rejection(request.messages), [tool.name for tool in tools if not _may_have_function(ctx, tool.name)]
+    )
+
+
+def _may_have_function(ctx: RunContext[Any], output_tool: str) -> bool:
+    """No public name says so; where this can't tell, the tool's policy decides."""
+    tools = ctx.tool_manager.tools if ctx.tool_manager is not None else None
+    toolset: object = getattr((tools or {}).get(output_tool), "toolset", None)
+    processor: object = getattr(toolset, "processors", {}).get(output_tool)
+    return getattr(processor, "_function_schema", _UNKNOWN) is not None
+
+
+def _tells_of_a_rejection(messages: Sequence[ModelMessage]) -> bool:
     newest = messages[-1] if messages else None
     return isinstance(newest, ModelRequest) and any(
         isinstance(part, RetryFeedbackPart) or (isinstance(part, ToolReturnPart) and part.outcome == "retried")
