@@ -35,6 +35,14 @@ class Want:
     least: MicroDollars
     """Nothing is given where less than that is left."""
     most: MicroDollars
+    shortest: MicroDollars | None = None
+    """What the shortest call that would do needs, where that is less than `least`: only where not even that is left was
+    a call refused, and the budget may count as used up."""
+
+    @property
+    def refused_below(self) -> MicroDollars:
+        """How much must be left lest it counts as refused."""
+        return self.least if self.shortest is None else min(self.shortest, self.least)
 
 
 @dataclass(frozen=True, slots=True)

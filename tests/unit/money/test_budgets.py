@@ -269,3 +269,27 @@ def test_what_a_call_did_not_cost_is_free_only_when_the_ledger_knows():
         assert bank.states == {ChargeState.SETTLED: 1, ChargeState.UNCERTAIN: 1}
 
     virtually(main)
+
+
+def test_a_budget_that_still_pays_for_shorter_answers_takes_new_tasks():
+    async def main() -> None:
+        bank = Bank(user_day=1 * DOLLAR)
+        worker = await bank.worker()
+        accounts = MemoryBudgetAccounts(bank.database)
+        attempt = await bank.attempt(worker)
+        await (await worker.reserve(attempt, 900)).settle(900 * TOKEN)
+        await asyncio.sleep(8)
+        shortened = await worker.reserve(attempt, 200)
+        assert shortened.output_tokens == 100
+        await shortened.settle(5 * TOKEN)
+        await asyncio.sleep(8)
+        assert await accounts.used_up(bank.limits) == []
+        await (await worker.reserve(attempt, 200)).settle(60 * TOKEN)
+        await asyncio.sleep(1)  # what the store said last is believed for a moment
+        with pytest.raises(BudgetUsedUp):
+            await worker.reserve(attempt, 200)
+        await asyncio.sleep(8)
+        assert len(await accounts.used_up(bank.limits)) == 1
+        await worker.money.close()
+
+    virtually(main)

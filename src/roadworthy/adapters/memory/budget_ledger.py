@@ -72,7 +72,8 @@ class MemoryBudgetLedger:
             left = want.limit - row.given
             if left < want.least:
                 row.wanted_until = now + WANTED_SECONDS
-                row.refused_limit = max(want.limit, row.refused_limit or 0)
+                if left < want.refused_below:
+                    row.refused_limit = max(want.limit, row.refused_limit or 0)
             else:
                 granted = max(min(want.most, max(want.least, left // 8)), 0)
                 row.given += granted

@@ -49,6 +49,7 @@ class PostgresBudgetLedger:
             [want.least for want in wants],
             [want.most for want in wants],
             WANTED_SECONDS,
+            [want.refused_below for want in wants],
         )
 
     async def _open(self, holder: UUID, slices: Sequence[tuple[Budget, date | None]]) -> None:

@@ -250,15 +250,16 @@ class BudgetMoney:
 
     def _want(self, waiting: WaitingCall, one: Slice) -> Want:
         least = waiting.sought.worst - one.available
+        shortest = max(waiting.whole.shortest - one.available, 0)
         if waiting.sought is not waiting.whole:
-            return Want(one.budget, one.limit, least, least)
+            return Want(one.budget, one.limit, least, least, shortest)
         everybody = sum(
             other.whole.worst for other in self._waiting if any(budget == one.budget for budget, _ in other.covering)
         )
         most = max(least, everybody - one.available)
         if not one.is_wanted:
             most = max(most, CALLS_AT_ONCE * waiting.whole.worst)
-        return Want(one.budget, one.limit, least, most)
+        return Want(one.budget, one.limit, least, most, shortest)
 
     # Reporting
 

@@ -27,6 +27,12 @@ class PricedCall:
         """What it costs at most."""
         return self.prices.worst(self.model, self.input_tokens, self.output_tokens)
 
+    @cached_property
+    def shortest(self) -> MicroDollars:
+        """What it costs at most with the shortest answer that is of use."""
+        wanted = LEAST_OUTPUT_TOKENS if self.output_tokens is None else self.output_tokens
+        return self.prices.worst(self.model, self.input_tokens, min(wanted, LEAST_OUTPUT_TOKENS))
+
     def within(self, money: MicroDollars, of: str) -> PricedCall | None:
         """This call with the longest answer that money of these pays for; None where that is too short to be of use."""
         if self.worst <= money:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from roadworthy.domain.budget import Budget, BudgetScope, ChargeState
+from roadworthy.domain.budget import Budget, BudgetLimits, BudgetScope, ChargeState
 from roadworthy.domain.journal import Appended, NotStorable, Refused
 from roadworthy.domain.task import TaskStatus
 from roadworthy.ports.budget_ledger import SliceReport, Want
@@ -17,6 +17,7 @@ from roadworthy.testing.conformance.money_scenario import (
     ALICES,
     EVERYBODYS,
     LIMIT,
+    ONLY_USERS,
     Holder,
     charge_one,
     entry_with,
@@ -74,6 +75,19 @@ class DrawContract:
         drawn = await second.draw(501, 1000)
         assert (drawn.granted, drawn.left, drawn.outstanding) == (0, 500, 7500)
         assert (await second.draw(500)).granted == 500
+
+    async def test_a_call_is_refused_only_where_not_even_a_shorter_one_would_do(self, stores: Stores):
+        worker, other = await holder(stores), await holder(stores)
+        await worker.draw(7500)
+        worker.spent = 7500
+        await worker.report()
+        for number, (shortest, refused) in enumerate([(0, False), (500, False), (501, True)]):
+            (drawn,) = await stores.ledger.draw(other.id, number, [Want(ALICES, LIMIT, 600, 900, shortest)])
+            assert (drawn.granted, drawn.left) == (0, 500)
+            assert bool(await stores.accounts.used_up(ONLY_USERS)) is refused
+        small = Budget(BudgetScope.USER_DAY, "acme", "small")
+        await stores.ledger.draw(other.id, 9, [Want(small, 500, 600, 900, 500)])
+        assert small not in [each.budget for each in await stores.accounts.used_up(BudgetLimits(user_day=500))]
 
     async def test_each_budget_has_its_own_money(self, stores: Stores):
         worker = await holder(stores)

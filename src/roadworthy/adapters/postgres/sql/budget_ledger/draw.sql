@@ -4,8 +4,8 @@
 -- Rows are looked up one by one: a join, planned while the tables were small, would read all that the holder has.
 with given as materialized (
     select given.*, budget_window(given.scope, today_utc()) as window_start
-    from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])
-        with ordinality as given (scope, tenant, owner, "limit", at_least, at_most, position)
+    from unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $10::bigint[])
+        with ordinality as given (scope, tenant, owner, "limit", at_least, at_most, refused_below, position)
     order by given.scope, given.tenant, given.owner
 ), held as materialized (
     select given.*, s.number, s.closed_at
@@ -24,7 +24,7 @@ with given as materialized (
     select
         window_start, scope, tenant, owner, first.granted, "limit", at_least, at_most, first.granted,
         case when "limit" < at_least then statement_timestamp() + $9::double precision * interval '1 second' end,
-        case when "limit" < at_least then "limit" end
+        case when "limit" < refused_below then "limit" end
     from asking cross join lateral budget_grant("limit", at_least, at_most) as first (granted)
     order by window_start, scope, tenant, owner
     on conflict (window_start, scope, tenant, owner) do update set
@@ -40,7 +40,10 @@ with given as materialized (
             else b.wanted_until
         end,
         refused_limit = case
-            when excluded."limit" - b.given < excluded.at_least then greatest(b.refused_limit, excluded."limit")
+            when excluded."limit" - b.given < (
+                select a.refused_below from asking a
+                where a.scope = excluded.scope and a.tenant = excluded.tenant and a.owner = excluded.owner
+            ) then greatest(b.refused_limit, excluded."limit")
             else b.refused_limit
         end
     returning b.scope, b.tenant, b.owner, b.granted, b.given, b.spent
