@@ -123,7 +123,7 @@ class Attempt:
         """Of this generation: what the limits are compared with."""
         self._spent_before = Usage()
         self.has_written = False
-        """A tool did more than read in this generation, or is about to."""
+        """A tool, be it one of a provider, did more than read in this generation, or is about to."""
         self.on_trial = RepliesOnTrial()
         self.recorded = 0
         self.max_retries = 0
@@ -221,6 +221,8 @@ class Attempt:
         self.usage = counted(self.usage, kind, detail)
         self.purse.journaled = self.usage.cost
         if kind in (EntryKind.STARTED, EntryKind.TOOL) and detail.get("effect") != "read":
+            self.has_written = True
+        if kind is EntryKind.MODEL and "acted" in detail:
             self.has_written = True
         if not detail.get("within", "").startswith("t"):
             # What the agents of its tools say is no answer to the user.

@@ -25,7 +25,7 @@ from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.error_class import agent_failure, model_failure, tool_failure
-from roadworthy.frameworks.wire_reply import calls_in, is_cut, is_whole, text_in, usage_in
+from roadworthy.frameworks.wire_reply import calls_in, has_acted, is_cut, is_whole, text_in, usage_in
 
 Result = TypeVar("Result")
 CallOf = (
@@ -97,6 +97,7 @@ class TaskContext:
                 usage=usage_in(result),
                 is_cut=is_cut(result),
                 is_whole=is_whole(result),
+                has_acted=has_acted(result),
             )
             made.append((reply, result))
             return reply

@@ -7,6 +7,8 @@ from typing import Any, cast
 import orjson
 
 _WHOLE = (None, "stop", "tool_calls", "function_call", "end_turn", "stop_sequence", "tool_use")
+_ONLY_READ = ("web_search", "web_fetch")
+"""Of the tools that Anthropic runs by itself."""
 
 
 def text_in(reply: Any) -> str:
@@ -38,6 +40,15 @@ def calls_in(reply: Any) -> list[dict[str, Any]]:
 def is_cut(reply: Any) -> bool:
     """Whether it ended at the limit of its output."""
     return _end(reply) in ("length", "max_tokens")
+
+
+def has_acted(reply: Any) -> bool:
+    """Whether Anthropic ran a tool for it that may have done more than read: one of an MCP server, code, …"""
+    return any(
+        block.get("type") == "mcp_tool_use"
+        or (block.get("type") == "server_tool_use" and block.get("name") not in _ONLY_READ)
+        for block in _anthropic_blocks(reply)
+    )
 
 
 def is_whole(reply: Any) -> bool:

@@ -13,6 +13,8 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -277,6 +279,72 @@ async def test_an_answer_in_a_structure_is_no_call_of_a_tool(cluster: Cached):
     outputs = [(await cluster.run(service)).output for _ in range(2)]
     assert outputs == [b'{"state":"sent"}'] * 2
     assert asked == {"times": 1}
+
+
+@pytest.mark.parametrize(("tool", "times"), [("mcp_server:shop", 2), ("code_execution", 2), ("web_search", 1)])
+async def test_what_a_provider_did_for_a_reply_is_done_for_each_task(cluster: Cached, tool: str, times: int):
+    asked = Counter[str]()
+
+    def reply(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        asked["times"] += 1
+        call = NativeToolCallPart(tool_name=tool, args={"table": 7}, tool_call_id="b1", provider_name="openai")
+        result = NativeToolReturnPart(tool_name=tool, content="done", tool_call_id="b1", provider_name="openai")
+        return ModelResponse([call, result, TextPart("I have booked it.")])
+
+    for _ in range(2):
+        assert (await cluster.run(service_of(reply))).status is TaskStatus.SUCCEEDED
+    assert asked == {"times": times}
+
+
+@pytest.mark.parametrize(
+    ("block", "times"),
+    [
+        ({"type": "mcp_tool_use", "name": "book"}, 2),
+        ({"type": "server_tool_use", "name": "bash_code_execution"}, 2),
+        ({"type": "server_tool_use", "name": "web_search"}, 1),
+    ],
+)
+async def test_nor_is_it_taken_for_done_where_a_function_asked(cluster: Cached, block: dict[str, Any], times: int):
+    asked = Counter[str]()
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def call(stream: Any) -> dict[str, Any]:
+            asked["times"] += 1
+            return {"content": [block, {"type": "text", "text": "booked"}], "stop_reason": "end_turn"}
+
+        await ctx.model("m", call, request=[message])
+        return "booked"
+
+    for _ in range(2):
+        await cluster.run(AgentService(reply, cache=EXACT))
+    assert asked == {"times": times}
+
+
+async def test_after_a_providers_tool_that_wrote_no_cache_answers_in_a_second_attempt_either(cluster: Cached):
+    asked, failures = Counter[str](), [ConnectionResetError("away")]
+
+    async def reply(ctx: Any, message: str) -> str:
+        async def book(stream: Any) -> dict[str, Any]:
+            return {"content": [{"type": "mcp_tool_use", "name": "book"}], "stop_reason": "end_turn"}
+
+        async def greet(stream: Any) -> str:
+            asked[message] += 1
+            return "hello"
+
+        if message == "write":
+            await ctx.model("m", book, request=["book"])
+            if failures:
+                raise failures.pop()
+        return await ctx.model("m", greet, request=["greet"])
+
+    service = AgentService(reply, cache=EXACT)
+    await cluster.run(service, "read")
+    async with cluster.working(service):
+        task = await cluster.submit(service, "write")
+        await cluster.until(task, lambda found: found.failures == 1)
+        await cluster.released(task)
+        assert (await cluster.ended(task)).status is TaskStatus.SUCCEEDED
+    assert asked == {"read": 1, "write": 1}
 
 
 class Watches(AbstractCapability[Any]):

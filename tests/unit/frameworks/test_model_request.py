@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic_ai.messages import (
     BinaryContent,
+    CompactionPart,
     ImageUrl,
     InstructionPart,
     ModelMessage,
@@ -106,6 +107,15 @@ class TestSurroundings:
 
     def test_another_result_of_a_tool_is_another_request(self):
         assert told(with_call("a")).surroundings() != told(with_call("a", "in Paris")).surroundings()
+
+    def test_so_is_another_history_that_only_the_provider_can_read(self):
+        def after(encrypted: str) -> ModelInput:
+            details = {"encrypted_content": encrypted}
+            history = CompactionPart(content=None, id=encrypted, provider_name="openai", provider_details=details)
+            return told(asked("What did I say?", ModelResponse([history])))
+
+        assert after("AAA").surroundings() != after("BBB").surroundings()
+        assert after("AAA").surroundings() == after("AAA").surroundings()
 
     def test_how_the_client_waits_means_nothing(self):
         assert told(asked(), ModelSettings(timeout=3)).surroundings() == told(asked()).surroundings()

@@ -32,6 +32,8 @@ class ModelReply:
     """The provider's, as far as it is known: prices differ."""
     is_cut: bool = False
     """It ended at the limit of its output."""
+    has_acted: bool = False
+    """For it the provider ran a tool that may have done more than read."""
     is_whole: bool = True
     """It ended as its model wanted it to: nothing cut it off or held it back."""
 

@@ -274,6 +274,8 @@ class ModelCall:
             "cost": self._cost,
             "seconds": round(time.monotonic() - self._began, 3),
         }
+        if reply.has_acted:
+            shown["acted"] = True
         if self._saved:
             shown["saved"] = self._saved
         if text.live:

@@ -10,10 +10,18 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 from pydantic_ai.exceptions import UserError
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
+    TextPart,
+    ToolCallPart,
+)
 from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.native_tools import WebFetchTool, WebSearchTool
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 from pydantic_ai.tools import RunContext
 
@@ -33,6 +41,8 @@ from roadworthy.frameworks.pydantic_ai.streamed_reply import can_stream, streame
 
 RESPONSE = TypeAdapter(ModelResponse)
 _WHOLE = ("stop", "tool_call")
+_ONLY_READ = (WebSearchTool.kind, WebFetchTool.kind)
+"""Of the tools that a provider runs by itself; an MCP server's may do anything."""
 
 
 class GatedModel(WrapperModel):
@@ -171,6 +181,10 @@ def reply_of(response: ModelResponse) -> ModelReply:
         provider=response.provider_name,
         url=response.provider_url,
         is_cut=response.finish_reason == "length",
+        has_acted=any(
+            isinstance(part, NativeToolCallPart | NativeToolReturnPart) and part.tool_name not in _ONLY_READ
+            for part in response.parts
+        ),
     )
 
 

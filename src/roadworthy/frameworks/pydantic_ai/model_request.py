@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 from pydantic_ai.messages import (
     BinaryContent,
+    CompactionPart,
     FileUrl,
     ModelMessage,
     ModelRequest,
@@ -223,6 +224,8 @@ def _dependence(part: Any, calls: dict[str, int]) -> list[object]:
         getattr(part, "content", None),
         getattr(part, "args", None),
         getattr(part, "outcome", None),
+        # All that there is of what was said before, where the provider alone can read it.
+        part.provider_details if isinstance(part, CompactionPart) else None,
     ]
 
 
