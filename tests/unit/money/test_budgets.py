@@ -12,7 +12,7 @@ from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.errors import BudgetUsedUp
 from roadworthy.domain.ids import new_id
 
-from .workers import ANN, ANNS_DAY, BOB, DOLLAR, TOKEN, Bank, virtually
+from .workers import ANN, ANNS_DAY, BOB, CAROL, DOLLAR, TOKEN, Bank, virtually
 
 
 def test_most_calls_need_one_round_trip_and_a_slice_is_drawn_for_many_of_them():
@@ -291,5 +291,45 @@ def test_a_budget_that_still_pays_for_shorter_answers_takes_new_tasks():
         await asyncio.sleep(8)
         assert len(await accounts.used_up(bank.limits)) == 1
         await worker.money.close()
+
+    virtually(main)
+
+
+def test_cheap_calls_of_others_do_not_wait_behind_a_dear_one_that_does_not_fit():
+    async def main() -> None:
+        bank = Bank(global_month=10 * DOLLAR)
+        worker, loop = await bank.worker(), asyncio.get_running_loop()
+        held = await worker.reserve(await bank.attempt(worker, ANN), 6000)
+        dear = asyncio.create_task(worker.reserve(await bank.attempt(worker, ANN), 5000))
+        await asyncio.sleep(0.1)
+        began = loop.time()
+        for _ in range(20):
+            cheap = await worker.reserve(await bank.attempt(worker, BOB), 10)
+            assert cheap.output_tokens is None
+            await cheap.settle(10 * TOKEN)
+        assert loop.time() - began < 2
+        assert not dear.done()
+        await held.settle(0)
+        assert (await dear).output_tokens is None
+        await (await dear).settle(0)
+        await worker.money.close()
+        assert bank.given == bank.spent == 200 * TOKEN
+
+    virtually(main)
+
+
+def test_who_is_served_less_than_he_wanted_leaves_a_part_to_others_that_wait():
+    async def main() -> None:
+        bank = Bank(global_month=10 * DOLLAR)
+        worker = await bank.worker()
+        held = await worker.reserve(await bank.attempt(worker, CAROL), 6000)
+        dear = [asyncio.create_task(worker.reserve(await bank.attempt(worker, who), 5000)) for who in (ANN, BOB)]
+        shares = [each.output_tokens or 0 for each in await asyncio.gather(*dear)]
+        assert min(shares) >= 1900
+        assert sum(shares) <= 4000
+        for each in (held, *(await asyncio.gather(*dear))):
+            await each.settle(0)
+        await worker.money.close()
+        assert bank.given == bank.spent == 0
 
     virtually(main)

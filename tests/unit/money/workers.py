@@ -46,7 +46,7 @@ TOKEN = 1000
 """Micro-dollars."""
 PRICES = Prices({"m": Price(input="0", output="1000")})
 SERVICE = AgentService(lambda: None, name="support", version="1")
-ANN, BOB = Principal("acme", "ann"), Principal("acme", "bob")
+ANN, BOB, CAROL = (Principal("acme", user) for user in ("ann", "bob", "carol"))
 ANNS_DAY = Budget(BudgetScope.USER_DAY, "acme", "ann")
 
 

@@ -22,6 +22,7 @@ from roadworthy.domain.budget import Budget
 from roadworthy.domain.errors import BudgetUsedUp, InternalError, RoadworthyError, StoreUnavailable
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.money import MicroDollars
+from roadworthy.domain.principal import Principal
 from roadworthy.ports.budget_ledger import BudgetLedger, Want
 
 CALLS_AT_ONCE = 16
@@ -40,7 +41,8 @@ log = structlog.get_logger()
 
 
 class BudgetMoney:
-    """Slices of one worker, and the calls that wait for more. First come, first served, budget by budget."""
+    """Slices of one worker, and the calls that wait for more. Of each user first come, first served; nobody waits behind
+    somebody else's call that is too dear for what is left."""
 
     def __init__(self, ledger: BudgetLedger, holder: Callable[[], UUID]) -> None:
         self._ledger = ledger
@@ -54,7 +56,9 @@ class BudgetMoney:
         """Those that the store is to hear of: also of the day before, while a call of it is under way."""
         self._waiting: list[WaitingCall] = []
         self._lacked: set[Budget] = set()
-        """By somebody who waits: later calls come behind him."""
+        """By somebody who waits: what is left of them is kept for him."""
+        self._in_line: set[Principal] = set()
+        """Who waits: their later calls come behind."""
         self._line = asyncio.Lock()
         """One draw or report at a time, as the ledger wants it."""
         self._drawing: asyncio.Task[None] | None = None
@@ -66,6 +70,7 @@ class BudgetMoney:
 
     async def take(
         self,
+        whose: Principal,
         covering: Covering,
         call: PricedCall,
         give_up: float,
@@ -76,9 +81,10 @@ class BudgetMoney:
         Raises BudgetUsedUp, or what `must_end` answers meanwhile.
         """
         self._forgot()
-        if not self._is_lacked(covering) and not self._short(covering, call):
+        if whose not in self._in_line and not self._short(covering, call):
             return self._share(covering, call)
-        waiting = WaitingCall(covering, call, give_up, must_end, asyncio.get_running_loop().create_future())
+        self._in_line.add(whose)
+        waiting = WaitingCall(whose, covering, call, give_up, must_end, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._look_again.set()
         if self._drawing is None:
@@ -106,9 +112,6 @@ class BudgetMoney:
                     await asyncio.wait([each])
 
     # Who gets what
-
-    def _is_lacked(self, covering: Covering) -> bool:
-        return bool(self._lacked) and any(budget in self._lacked for budget, _ in covering)
 
     def _share(self, covering: Covering, call: PricedCall) -> Share:
         slices = [self._slices[budget] for budget, _ in covering]
@@ -150,15 +153,16 @@ class BudgetMoney:
         """Serve who can be served; answers for whom the store is to be asked, and until when to wait otherwise."""
         self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
         self._lacked.clear()
+        self._in_line.clear()
         asking: list[WaitingCall] = []
         until = time.monotonic() + ASK_AGAIN_SECONDS
         for waiting in self._waiting:
             if (end := waiting.must_end()) is not None:
                 waiting.answer.set_exception(end)
-            elif self._is_lacked(waiting.covering):
+            elif waiting.whose in self._in_line:
                 continue
             else:
-                step = waiting.next_step(self._short(waiting.covering, waiting.sought))
+                step = waiting.next_step(self._short(waiting.covering, waiting.sought), self._waiting_for)
                 short = self._short(waiting.covering, waiting.sought)
                 if isinstance(step, Ask) and not short:
                     step = Serve()  # it was shortened, and fits
@@ -173,8 +177,19 @@ class BudgetMoney:
                         until = min(until, step.until)
                 if not waiting.answer.done():
                     self._lacked.update(one.budget for one in short)
+                    self._in_line.add(waiting.whose)
         self._waiting = [waiting for waiting in self._waiting if not waiting.answer.done()]
         return asking, until
+
+    def _waiting_for(self, budget: Budget) -> int:
+        """How many users wait for money that this budget has to give, too."""
+        return len(
+            {
+                waiting.whose
+                for waiting in self._waiting
+                if not waiting.answer.done() and any(covers == budget for covers, _ in waiting.covering)
+            }
+        )
 
     # Drawing
 
@@ -203,6 +218,7 @@ class BudgetMoney:
                     waiting.answer.set_exception(failed)
             self._waiting.clear()
             self._lacked.clear()
+            self._in_line.clear()
         finally:
             self._drawing = None
 

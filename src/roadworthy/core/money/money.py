@@ -116,7 +116,8 @@ class Money:
         task = attempt.task
         holder, day = self._holder(), None
         if reservation.call.worst and (covering := self._covering(task.principal)):
-            share = await self._budgets.take(covering, reservation.call, give_up, lambda: _must_end(attempt))
+            must_end = partial(_must_end, attempt)
+            share = await self._budgets.take(task.principal, covering, reservation.call, give_up, must_end)
             reservation.shared(share)
             holder, day = share.holder, share.day
         charge = NewCharge(

@@ -14,6 +14,7 @@ from roadworthy.core.money.slice import Slice
 from roadworthy.domain.budget import Budget, used_up
 from roadworthy.domain.errors import BudgetUsedUp, RoadworthyError
 from roadworthy.domain.money import MicroDollars, dollars
+from roadworthy.domain.principal import Principal
 
 Covering = Sequence[tuple[Budget, MicroDollars]]
 """The budgets above a task, and their limits."""
@@ -62,6 +63,7 @@ class Wait:
 class WaitingCall:
     """One that found too little in the worker's slices."""
 
+    whose: Principal
     covering: Covering
     whole: PricedCall
     give_up: float
@@ -74,8 +76,10 @@ class WaitingCall:
     def __post_init__(self) -> None:
         self.sought = self.whole
 
-    def next_step(self, short: Sequence[Slice]) -> Serve | Ask | Wait | BudgetUsedUp:
-        """What to do where these slices have too little for it."""
+    def next_step(
+        self, short: Sequence[Slice], waiting_for: Callable[[Budget], int]
+    ) -> Serve | Ask | Wait | BudgetUsedUp:
+        """What to do where these slices have too little for it; so many users wait for a budget."""
         if not short:
             return Serve()
         refused = [one for one in short if self._is_refused(one)]
@@ -86,11 +90,15 @@ class WaitingCall:
             self.sought = self.whole
             return Wait(min(self.give_up, *(one.ask_again_at for one in refused)))
         tightest = min(refused, key=_within_reach)
-        shorter = self.whole.within(_within_reach(tightest), str(tightest.budget))
+        left = _within_reach(tightest)
+        shorter = self._within(tightest, left // max(waiting_for(tightest.budget), 1)) or self._within(tightest, left)
         if shorter is None or now > self.give_up + LAST_TRIES_SECONDS:
             return BudgetUsedUp(_words(tightest))
         self.sought = shorter
         return Ask()
+
+    def _within(self, tightest: Slice, money: MicroDollars) -> PricedCall | None:
+        return self.whole.within(money, str(tightest.budget))
 
     def _is_refused(self, one: Slice) -> bool:
         """By what the store said a moment ago."""
