@@ -259,3 +259,20 @@ def test_a_charge_that_was_written_unheard_and_then_refused_ends_at_nothing():
         assert bank.given == bank.spent == attempt.purse.under_way == 0
 
     virtually(main)
+
+
+def test_a_call_waits_for_as_long_as_others_of_its_task_are_under_way():
+    async def main() -> None:
+        bank = Bank(user_day=1_000_000)
+        worker = await bank.worker()
+        attempt = await bank.attempt(worker, limits=Limits(cost_usd="0.25"))
+        long = await worker.reserve(attempt, None)
+        waiting = asyncio.create_task(worker.reserve(attempt, None, "m2"))
+        await asyncio.sleep(25)
+        assert not waiting.done()
+        await long.settle(40 * TOKEN)
+        assert (await waiting).output_tokens == 210
+        await (await waiting).settle(0)
+        await worker.money.close()
+
+    virtually(main)

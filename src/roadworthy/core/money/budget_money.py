@@ -41,8 +41,8 @@ log = structlog.get_logger()
 
 
 class BudgetMoney:
-    """Slices of one worker, and the calls that wait for more. Of each user first come, first served; nobody waits behind
-    somebody else's call that is too dear for what is left."""
+    """Slices of one worker, and the calls that wait for more. Of each user first come, first served; nobody waits
+    behind somebody else's call that is too dear for what is left."""
 
     def __init__(self, ledger: BudgetLedger, holder: Callable[[], UUID]) -> None:
         self._ledger = ledger

@@ -69,10 +69,10 @@ class Money:
         """
         call = PricedCall(prices, model, input.input_tokens, input.output_tokens)
         reservation = Reservation(self, attempt, call)
-        give_up = time.monotonic() + min(attempt.limits.step_seconds / 2, LONGEST_WAIT_SECONDS)
         with attempt.progress:
             try:
-                await _from_the_purse(attempt, reservation, give_up)
+                await _from_the_purse(attempt, reservation)
+                give_up = time.monotonic() + min(attempt.limits.step_seconds / 2, LONGEST_WAIT_SECONDS)
                 await self._from_the_ledger(attempt, reservation, key, give_up)
                 # That took its time: the call comes next, and nobody makes one whose lease is in doubt.
                 await attempt.permit()
@@ -202,13 +202,13 @@ class _NoLedger(Money):
     async def _from_the_ledger(self, attempt: Attempt, reservation: Reservation, key: str, give_up: float) -> None: ...
 
 
-async def _from_the_purse(attempt: Attempt, reservation: Reservation, give_up: float) -> None:
+async def _from_the_purse(attempt: Attempt, reservation: Reservation) -> None:
     purse, call = attempt.purse, reservation.call
     async with purse.turn:
         while call.worst > purse.left:
-            seconds = give_up - time.monotonic()
-            if purse.under_way and seconds > 0:
-                await purse.change(min(seconds, LOOK_SECONDS))
+            if purse.under_way:
+                # Calls of the task itself: each ends, and seldom costs all that is held for it.
+                await purse.change(LOOK_SECONDS)
                 if (end := _must_end(attempt)) is not None:
                     raise end
             elif (shorter := call.within(purse.left, f"the task's own ${attempt.limits.cost_usd}")) is not None:
