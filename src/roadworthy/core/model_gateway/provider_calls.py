@@ -58,6 +58,7 @@ class ModelCall:
         """`key` is that of the journal entry to come."""
         self._attempt = attempt
         self._gateway = gateway
+        self._breakers = gateway.breakers.of(attempt.service.lane)
         self._prices = gateway.price_book.of(attempt.service)
         self._key = key
         self._shown = shown
@@ -111,7 +112,7 @@ class ModelCall:
     # Of a provider
 
     async def _asked(self, request: _Request) -> ModelReply | None:
-        breakers, last = self._gateway.breakers, request.chain[-1]
+        breakers, last = self._breakers, request.chain[-1]
         passed_over: list[str] = []
         for model in request.chain:
             if not await breakers.lets_through(model):
@@ -170,7 +171,7 @@ class ModelCall:
             # The call may have reached the provider, whatever the code around it made of that.
             reservation.uncertain()
             raise
-        self._gateway.breakers.succeeded(model, at)
+        self._breakers.succeeded(model, at)
         self._answered(call, reply, reservation, time.monotonic() - began)
         return reply
 
@@ -184,7 +185,7 @@ class ModelCall:
         self._saved += self._prices.saved(*billed, asked=call.model)
         self._paid = _Paid(reservation, cost, reply.usage, is_uncertain)
         self._brought_by = (reply, call)
-        if reply.is_cut and call.output_tokens is not None:
+        if _is_cut_short(reply, call):
             self.cut = reservation.cut()
         assert self._text is not None  # noqa: S101
         if reply.text and not self._text.pieces:
@@ -201,8 +202,8 @@ class ModelCall:
             reservation.uncertain()
         else:
             await reservation.settle(0)
-        if error.failure.treatment.blames_model:
-            self._gateway.breakers.failed(call.model)
+        if not timed.was_hurried:
+            self._breakers.failed(call.model, error.failure)
         tried = Try(call.model, seconds, error=error, is_uncertain=is_uncertain, simplified=call.simplified)
         self._tries.append(tried)
         self._gateway.counters.model_requests[call.model, error.failure.value] += 1
@@ -291,6 +292,14 @@ class ModelCall:
         if self.cut is not None:
             shown["cut"] = {"code": self.cut.code, "message": self.cut.message}
         return shown
+
+
+def _is_cut_short(reply: ModelReply, call: ProviderCall) -> bool:
+    """Whether it ended at the limit that the money set, and not at one of its own before."""
+    if not reply.is_cut or call.output_tokens is None:
+        return False
+    written = reply.usage.get("output_tokens", 0)
+    return not written or written >= call.output_tokens
 
 
 def _shorter_may_help(failure: FailureClass, is_last_try: bool) -> bool:
