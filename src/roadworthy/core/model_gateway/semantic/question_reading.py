@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
@@ -23,28 +21,19 @@ from roadworthy.core.model_gateway.semantic.english import (
     SMALL_NUMBERS,
     SURELY_ENGLISH,
 )
+from roadworthy.core.model_gateway.semantic.question_tokens import Token, plain, tokens_of
 
 MOST_CHARACTERS: Final = 400
 MOST_WORDS: Final = 60
 """In a longer text one sentence may differ without moving the vector; and embedders cut off what is too long."""
 
+MOST_ANSWER_CHARACTERS: Final = 10_000
+"""Some five pages: reading them takes the event loop 10 ms."""
+
 NO_NEGATION: Final = "no 0"
 
+
 # Each repetition is bounded or ends where the next thing can't begin: whatever the text, reading it takes linear time.
-_TOKEN = re.compile(
-    r"""
-    (?P<address> (?:[a-z][a-z0-9+.-]{0,20}://|www\.)\S+ | [^\s@<>(),;:]{1,64}@[^\s@<>(),;:]+ | [@\#][\w-]+
-        | (?:[\w.~-]{0,64}[/\\]){1,32}[\w.-]+ | [\w-]{1,64}(?:\.[\w-]{1,64}){0,8}\.[a-z]{2,5}\b )
-    | (?P<number> [+-]?\d+(?:[.,:]\d+)*(?![\w]) )
-    | (?P<code> (?=[\w.-]{0,64}\d)\w+(?:[-.]\w+)* )
-    | (?P<word> [^\W\d_]+(?:'[^\W\d_]+)? )
-    | (?P<sign> -> | -free\b | [^\w\s.,;:!?'"“”„«»…()\[\]{}/\\|_&–—-] )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
-
-
 @dataclass(frozen=True, slots=True)
 class Word:
     """An ordinary word of a question that says what it is about."""
@@ -77,39 +66,33 @@ def read_question(question: str) -> QuestionReading | None:
     """None for what can't be compared safely: too long, not English, or nothing in it."""
     if len(question) > MOST_CHARACTERS:
         return None
-    text = unicodedata.normalize("NFKC", question).translate(_APOSTROPHES)
-    tokens = list(_tokens(text))
+    text = plain(question)
+    if shouts := text.upper() == text:
+        text = text.lower()
+    tokens = list(tokens_of(text))
     if not tokens or len(tokens) > MOST_WORDS or not _is_english(text, tokens):
         return None
-    return _Reader(tokens, shouts=text.upper() == text).read()
+    return _Reader(tokens, shouts).read()
 
 
-def facts_of(text: str) -> tuple[str, ...]:
-    """Of any text, however long: its facts without what prepositions make of them, and whether it says no at all."""
-    tokens = list(_tokens(unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)))
-    *facts, negations = _Reader(tokens, shouts=True).read().facts
+def facts_of(text: str) -> tuple[str, ...] | None:
+    """Of an answer: its facts without what prepositions make of them, and whether it says no at all. None for what is
+    too long to be read."""
+    if len(text) > MOST_ANSWER_CHARACTERS:
+        return None
+    *facts, negations = reading_of(text).facts
     return (*(fact.rpartition(" ")[2] for fact in facts), "yes" if negations == NO_NEGATION else "no")
 
 
-_Token = tuple[str, str, bool]
-"""Kind, text, and whether a sentence begins with it."""
+def reading_of(text: str) -> QuestionReading:
+    """Of any text; what is written like a name says nothing."""
+    return _Reader(list(tokens_of(plain(text))), shouts=True).read()
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    begins, end = True, 0
-    for match in _TOKEN.finditer(text):
-        begins = begins or any(sign in ".?!:;\n" for sign in text[end : match.start()])
-        kind, token, end = str(match.lastgroup), match.group(), match.end()
-        if kind == "address":
-            token = token.rstrip(".,;:!?)'\"")
-        yield kind, token, begins
-        begins = False
-
-
-def _is_english(text: str, tokens: Sequence[_Token]) -> bool:
+def _is_english(text: str, tokens: Sequence[Token]) -> bool:
     if any(letter.isalpha() and letter > "ɏ" for letter in text):
         return False
-    words = [token.lower() for kind, token, _ in tokens if kind == "word"]
+    words = [token.text.lower() for token in tokens if token.kind == "word"]
     surely, perhaps = (sum(word in known for word in words) for known in (SURELY_ENGLISH, PERHAPS_ENGLISH))
     return 6 * surely + 3 * perhaps >= max(len(words), 1)
 
@@ -117,10 +100,10 @@ def _is_english(text: str, tokens: Sequence[_Token]) -> bool:
 class _Reader:
     """One question, token by token."""
 
-    def __init__(self, tokens: Sequence[_Token], shouts: bool) -> None:
+    def __init__(self, tokens: Sequence[Token], shouts: bool) -> None:
         self._tokens = tokens
         self._titles = shouts or _is_title(tokens)
-        self._has_letters = any(kind == "word" and _is_letter(token.lower()) for kind, token, _ in tokens)
+        self._has_letters = any(token.kind == "word" and _is_letter(token.text.lower()) for token in tokens)
         self._facts: list[str] = []
         self._words: dict[str, Word] = {}
         self._all_words: set[str] = set()
@@ -133,13 +116,13 @@ class _Reader:
         self._before = ""
 
     def read(self) -> QuestionReading:
-        for kind, token, begins in self._tokens:
-            if kind == "word":
-                self._word(token, begins)
+        for token in self._tokens:
+            if token.kind == "word":
+                self._word(token.text, token.begins)
             else:
                 self._end_number()
-                self._fact(_value(kind, token))
-                self._before = kind
+                self._fact(_value(token))
+                self._before = token.kind
         self._end_number()
         facts = (*self._facts, f"no {self._negations}")
         return QuestionReading(
@@ -202,7 +185,8 @@ class _Reader:
         words, self._number = self._number, []
         # "The one that I ordered" counts nothing.
         if words and words != ["one"]:
-            self._fact(str(_number_in_words(words)))
+            for number in _numbers_in_words(words):
+                self._fact(str(number))
             self._before = "number"
 
 
@@ -219,36 +203,68 @@ def stem_of(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
 
 
-def _is_title(tokens: Sequence[_Token]) -> bool:
+def _is_title(tokens: Sequence[Token]) -> bool:
     """Whether every word is written like a name, which says nothing then."""
-    words = [token for kind, token, _ in tokens if kind == "word" and len(token) > 3]
+    words = [token.text for token in tokens if token.kind == "word" and len(token.text) > 3]
     return len(words) > 2 and all(word[0].isupper() for word in words)
 
 
-def _value(kind: str, token: str) -> str:
-    if kind == "sign":
-        return SAME_VALUE.get(token, token)
-    if kind != "number":
-        return token
-    plain = token.replace(",", "") if _GROUPED.fullmatch(token) else token
-    if plain.startswith("0") and len(plain) > 1 and not plain.startswith("0."):
-        return plain
-    try:
-        return f"{Decimal(plain).normalize():f}"
-    except InvalidOperation:
-        return plain
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})++(?:\.\d++)?+")
+_DECIMAL = re.compile(r"\d++(?:\.\d++)?+")
+_THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})++")
 
 
-_GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+def _value(token: Token) -> str:
+    if token.kind == "sign":
+        return SAME_VALUE.get(token.text, token.text)
+    if token.kind == "exact":
+        return token.text
+    number = token.text.replace(",", "") if _GROUPED.fullmatch(token.text) else token.text
+    # 007 is a name, and 1.000 a thousand to some.
+    is_name = number.startswith("0") and not number.startswith("0.") and number != "0"
+    if is_name or _DECIMAL.fullmatch(number) is None or _THOUSANDS.fullmatch(token.text) is not None:
+        return number
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
-def _number_in_words(words: Sequence[str]) -> int:
-    whole = part = 0
+def _numbers_in_words(words: Sequence[str]) -> Iterator[int]:
+    """One where they are said as one: `two hundred five` is 205, `two five` a two and a five."""
+    number = _NumberInWords()
     for word in words:
-        if (scale := SCALES.get(word)) is None:
-            part += SMALL_NUMBERS[word]
+        if not number.takes(word):
+            yield number.value
+            number = _NumberInWords()
+            number.takes(word)
+    yield number.value
+
+
+class _NumberInWords:
+    def __init__(self) -> None:
+        self._whole = 0
+        self._part: int | None = None
+        self._below = max(SCALES.values()) * 10
+
+    @property
+    def value(self) -> int:
+        return self._whole + (self._part or 0)
+
+    def takes(self, word: str) -> bool:
+        """Whether it goes on with this word."""
+        part, scale = self._part, SCALES.get(word)
+        if scale is None:
+            small = SMALL_NUMBERS[word]
+            if part is None or (part >= 100 and part % 100 == 0 and small):
+                self._part = (part or 0) + small
+            elif part % 100 >= 20 and part % 10 == 0 and 0 < small < 10:
+                self._part = part + small
+            else:
+                return False
         elif scale == 100:
-            part = (part or 1) * 100
+            if part is not None and not 0 < part < 100:
+                return False
+            self._part = (part or 1) * 100
+        elif scale >= self._below or part == 0:
+            return False
         else:
-            whole, part = whole + (part or 1) * scale, 0
-    return whole + part
+            self._whole, self._part, self._below = self._whole + (part or 1) * scale, None, scale
+        return True

@@ -38,8 +38,8 @@ class AnswersAlike:
             return True
         if max(len(text), len(its_text)) > _MOST_CHARACTERS:
             return False
-        facts, its_facts = Counter(facts_of(one.text)), Counter(facts_of(other.text))
-        if facts != its_facts:
+        facts, its_facts = facts_of(one.text), facts_of(other.text)
+        if facts is None or its_facts is None or Counter(facts) != Counter(its_facts):
             return False
         vector, its_vector = await self._vector(text), await self._vector(its_text)
         lengths = (sum(map(mul, vector, vector)) * sum(map(mul, its_vector, its_vector))) ** 0.5
