@@ -74,6 +74,8 @@ class Treatment:
     remedy: Remedy = Remedy.NOTHING
     blames_model: bool = False
     """It says something of the model or its provider, and not of this request: circuit breakers count it."""
+    is_of_the_service: bool = False
+    """It says something of the key, account or address that a service uses: others may be well with the model."""
 
 
 # With the default MAX_RETRIES of 3 a task outlives half a minute of trouble, without a person noticing a short one.
@@ -146,6 +148,7 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "add credit at the provider, and resume the task",
         remedy=_R.ANOTHER,
         blames_model=True,
+        is_of_the_service=True,
     ),
     _F.AUTHENTICATION_FAILED: Treatment(
         NEVER,
@@ -153,6 +156,7 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "set a valid key for the workers, and resume the task",
         remedy=_R.ANOTHER,
         blames_model=True,
+        is_of_the_service=True,
     ),
     _F.PERMISSION_DENIED: Treatment(
         NEVER,
@@ -160,6 +164,7 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "allow the key to use this model, and resume the task",
         remedy=_R.ANOTHER,
         blames_model=True,
+        is_of_the_service=True,
     ),
     _F.INVALID_MODEL_REQUEST: Treatment(
         NEVER,
@@ -173,6 +178,7 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         f"correct the model's name or the provider's URL; {_MEND}",
         remedy=_R.ANOTHER,
         blames_model=True,
+        is_of_the_service=True,
     ),
     _F.CONTEXT_TOO_LONG: Treatment(
         NEVER,

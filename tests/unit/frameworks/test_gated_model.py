@@ -133,6 +133,21 @@ class TestItsOwnModel:
         _, task = await run(service)
         assert (task.attempt, output(task)) == (1, "late")
 
+    @pytest.mark.parametrize(("service", "blamed"), [(20, False), (0.05, True)])
+    async def test_one_that_has_less_time_for_its_first_token_than_its_service_gives_is_not_blamed(
+        self, service: float, blamed: bool
+    ):
+        async def silent(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+            await asyncio.Event().wait()
+            yield ""
+
+        limits = Limits(first_token_seconds=service)
+        served, cluster = AgentService(Agent(FunctionModel(stream_function=silent)), limits=limits), Cluster()
+        async with cluster.working(served) as worker:
+            task = await cluster.submit(served, limits=replace(limits, first_token_seconds=0.05))
+            await cluster.until(task, lambda found: found.failures == 1)
+            assert bool(worker.gateway.breakers.open) == blamed
+
     async def test_one_whose_stream_turns_out_to_be_none_is_asked_for_the_whole(self):
         class OnlyWhole(TestModel):
             def request_stream(self, *_: Any, **__: Any) -> Any:

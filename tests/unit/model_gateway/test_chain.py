@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -320,6 +321,58 @@ class TestBreakers:
 
         in_virtual_time(main)
         assert desk.models.asked == ["a", "b"] * 7
+
+    @pytest.mark.parametrize(
+        "says", [Says("late", after=2), Says("never whole", stays=True)], ids=["late", "never whole"]
+    )
+    def test_who_gives_a_task_less_time_than_the_service_opens_none(self, says: Says):
+        def opened(service: Limits, task: Limits) -> bool:
+            desk = Desk({"a": [says], "b": ["yes"]}, limits=service)
+
+            async def main() -> None:
+                async with desk.working():
+                    for _ in range(6):
+                        await desk.answered(limits=task)
+
+            in_virtual_time(main)
+            assert desk.gateway is not None
+            return desk.gateway.breakers.open.get("a", False)
+
+        usual = Limits(step_seconds=30, first_token_seconds=20)
+        assert not opened(usual, replace(usual, step_seconds=1))
+        assert opened(replace(usual, step_seconds=1), replace(usual, step_seconds=1)), "the service's own are no excuse"
+
+    @pytest.mark.parametrize(
+        ("status", "both"), [(401, False), (402, False), (403, False), (404, False), (500, True), (529, True)]
+    )
+    def test_a_key_that_is_refused_says_nothing_of_the_model_with_another_one(self, status: int, both: bool):
+        breakers = ModelBreakers()
+        refused = Desk({"a": [Answered(status)], "b": ["yes"]}, breakers=breakers, name="refused")
+        well = Desk({"a": ["well"], "b": ["yes"]}, breakers=breakers, name="well")
+
+        async def main() -> Any:
+            async with refused.working():
+                for _ in range(6):
+                    await refused.answered()
+            async with well.working():
+                return output(await well.answered())
+
+        assert in_virtual_time(main) == ("yes" if both else "well")
+        assert breakers.open == {"a" if both else "a (refused@1)": True}
+        assert refused.models.asked.count("a") < 6 + 5 * both, "for itself it is passed over"
+
+    def test_once_its_key_is_accepted_again_a_service_uses_the_model_at_once(self):
+        breakers = ModelBreakers(threshold=1, open_seconds=60)
+        desk = Desk({"a": [Answered(401), "yes"], "b": ["no"]}, breakers=breakers)
+
+        async def main() -> list[Any]:
+            async with desk.working():
+                answers = [output(await desk.answered()) for _ in range(2)]
+                await asyncio.sleep(60)
+                return [*answers, output(await desk.answered())]
+
+        assert in_virtual_time(main) == ["no", "no", "yes"]
+        assert breakers.open == {}
 
 
 class TestWhatIsKept:

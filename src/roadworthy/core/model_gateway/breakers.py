@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from roadworthy.core.outage import Outage
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.ports.breakers import Breakers, BreakerState
 
@@ -95,6 +96,9 @@ class ModelBreakers:
         seconds = self._open_seconds if opens else max(breaker.half_open_at - now, 0)
         self._set(model, breaker, BreakerState(failures, seconds, opens or breaker.is_open))
         self._tell(model, succeeded=False)
+
+    def of(self, service: str) -> ServiceBreakers:
+        return ServiceBreakers(self, service)
 
     def half_open_in(self, model: str) -> float:
         """Seconds until it may be probed; 0 for one that is not open."""
@@ -203,3 +207,31 @@ class ModelBreakers:
         self._set(model, breaker, state)
         if not state.failures and not state.is_open:
             del self._breakers[model]
+
+
+class ServiceBreakers:
+    """The breakers before the calls of one service: of each model, and of the model as this service reaches it, with
+    its key, account and address."""
+
+    def __init__(self, breakers: ModelBreakers, service: str) -> None:
+        self._breakers = breakers
+        self._service = service
+
+    async def lets_through(self, model: str) -> bool:
+        breakers = self._breakers
+        return await breakers.lets_through(self._own(model)) and await breakers.lets_through(model)
+
+    def succeeded(self, model: str, began: float) -> None:
+        self._breakers.succeeded(model, began)
+        self._breakers.succeeded(self._own(model), began)
+
+    def failed(self, model: str, failure: FailureClass) -> None:
+        """Count it where it tells of more than its own request."""
+        if failure.treatment.blames_model:
+            self._breakers.failed(self._own(model) if failure.treatment.is_of_the_service else model)
+
+    def half_open_in(self, model: str) -> float:
+        return max(self._breakers.half_open_in(model), self._breakers.half_open_in(self._own(model)))
+
+    def _own(self, model: str) -> str:
+        return f"{model} ({self._service})"

@@ -53,6 +53,9 @@ class TimedCall:
         self._call = call
         self._seconds = limits.step_seconds
         self._first_seconds = min(limits.first_token_seconds, self._seconds) if input.streams else self._seconds
+        usual = attempt.service.limits
+        self._is_short = self._seconds < usual.step_seconds
+        self._begins_short = input.streams and self._first_seconds < min(usual.first_token_seconds, usual.step_seconds)
         now = asyncio.get_running_loop().time()
         self._limit = asyncio.timeout_at(now + self._first_seconds)
         self.stream = ReplyStream(text, self._limit, now + self._seconds)
@@ -66,6 +69,13 @@ class TimedCall:
                 if not self._limit.expired():
                     raise
                 raise ModelCallFailed(self._words(), FailureClass.MODEL_TIMED_OUT) from error
+
+    @property
+    def was_hurried(self) -> bool:
+        """It had less time than its service gives and used it up: whoever lowers the limits of a task must not be able
+        to make a model look ill."""
+        is_short = self._is_short or (self._begins_short and not self.stream.has_begun)
+        return is_short and self._limit.expired()
 
     def _words(self) -> str:
         model = f"the model {self._call.model!r}"
