@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import inf
 
 from roadworthy.domain.money import MicroDollars, micro_dollars
 
@@ -14,7 +15,7 @@ class Limits:
 
     `steps` counts model calls. `step_seconds` bounds one call of a model's provider, `first_token_seconds` the wait for
     the first piece of its answer (where it streams), `total_seconds` the running time over all attempts,
-    `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person.
+    `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person. `cost_usd` 0 is no limit.
     Raises ValueError for a limit that is not above zero.
     """
 
@@ -63,7 +64,10 @@ class Limits:
         for name in wanted:
             before, after = getattr(self, name), getattr(changed, name)
             if name == "cost_usd":
-                before, after = self.cost, changed.cost
+                before, after = self.cost or inf, changed.cost or inf
             if after > before:
-                raise ValueError(f"limits.{name} can be lowered for a task, not raised above {before}")
+                raise ValueError(
+                    f"limits.{name} can be lowered for a task, not raised above {getattr(self, name)}"
+                    + (" or to 0, which is no limit" if name == "cost_usd" else "")
+                )
         return changed

@@ -34,6 +34,8 @@ class ModelInput:
     streams: bool = True
     can_be_cached: bool = True
     """Whether the reply depends on nothing but question, surroundings and model."""
+    is_kept_for_an_hour: bool = False
+    """The agent has the provider keep what it can of the request for an hour, which costs more than for minutes."""
     answer_tools: Collection[str] = ()
     """Tools by which the model gives its answer in a structure: asking for one of them does nothing yet."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic_ai.messages import (
     BinaryContent,
+    CachePoint,
     CompactionPart,
     ImageUrl,
     InstructionPart,
@@ -48,6 +49,23 @@ def with_call(call_id: str, result: str = "in Rome") -> list[ModelMessage]:
         ModelResponse([ToolCallPart("look", {"at": "map"}, call_id)], timestamp=datetime.now(UTC)),
         ModelRequest([ToolReturnPart("look", result, call_id)]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "question", "hour"),
+    [
+        (None, "Where?", False),
+        ({"cache": True, "max_tokens": 5}, "Where?", False),
+        ({"cache": "5m"}, ["Where?", CachePoint()], False),
+        ({"cache": "1h"}, "Where?", True),
+        ({"cache": {"retention": "1h"}}, "Where?", True),
+        ({"anthropic_cache_instructions": "1h"}, "Where?", True),
+        (None, ["Where?", CachePoint(ttl="1h")], True),
+    ],
+)
+def test_it_knows_what_the_provider_is_to_keep_for_an_hour(settings: Any, question: Any, hour: bool):
+    assert told(asked(question), settings).is_kept_for_an_hour is hour
+    assert told([*asked(question), ModelResponse([TextPart("There.")]), *asked()], settings).is_kept_for_an_hour is hour
 
 
 class TestQuestion:

@@ -180,3 +180,11 @@ def test_pricing_a_call_takes_microseconds(model: str) -> None:
     cost = min(timeit.repeat(lambda: prices.cost(model, usage, "anthropic"), number=200, repeat=20)) / 200
     worst = min(timeit.repeat(lambda: prices.worst(model, 3_000, None), number=200, repeat=20)) / 200
     assert (cost < 30e-6, worst < 5e-6) == (True, True), (cost, worst)
+
+
+def test_what_is_kept_for_an_hour_may_cost_more_to_write():
+    prices = Prices()
+    usage = {"input_tokens": 1_000, "output_tokens": 200, "cache_write_tokens": 1_000, "cache_write_1h_tokens": 1_000}
+    worst = prices.worst(SONNET, 1_000, 200, is_kept_for_an_hour=True)
+    assert prices.worst(SONNET, 1_000, 200) < prices.cost(SONNET, usage) <= worst
+    assert prices.output_within(SONNET, 1_000, worst, is_kept_for_an_hour=True) == 200

@@ -104,16 +104,21 @@ class Prices:
         uncached = {name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")}
         return _rounded(_price(uncached, bands) - _price(usage, bands), ROUND_HALF_UP)
 
-    def worst(self, model: str, input_tokens: int, output_tokens: int | None) -> MicroDollars:
+    def worst(
+        self, model: str, input_tokens: int, output_tokens: int | None, *, is_kept_for_an_hour: bool = False
+    ) -> MicroDollars:
         """What a call costs at most, with all of its input written to the provider's cache and all output used."""
         rates = rates_for(self._bands(model), input_tokens)
         output = DEFAULT_OUTPUT_TOKENS if output_tokens is None else output_tokens
-        return min(_rounded(_dearest_input(rates, input_tokens) + rates.output * output, ROUND_CEILING), MOST_COST)
+        of_input = _dearest_input(rates, input_tokens, is_kept_for_an_hour)
+        return min(_rounded(of_input + rates.output * output, ROUND_CEILING), MOST_COST)
 
-    def output_within(self, model: str, input_tokens: int, money: MicroDollars) -> int:
+    def output_within(
+        self, model: str, input_tokens: int, money: MicroDollars, *, is_kept_for_an_hour: bool = False
+    ) -> int:
         """How many tokens of output the money is enough for, after the input; 0 where it isn't even for that."""
         rates = rates_for(self._bands(model), input_tokens)
-        left = money - _dearest_input(rates, input_tokens)
+        left = money - _dearest_input(rates, input_tokens, is_kept_for_an_hour)
         if left < 0:
             return 0
         if not rates.output:
@@ -235,8 +240,9 @@ def _price_of_little(bands: Bands) -> Decimal:
     return bands[0][1].input + bands[0][1].output
 
 
-def _dearest_input(rates: Rates, tokens: int) -> Decimal:
-    return rates.request + max(rates.input, rates.cache_write) * tokens
+def _dearest_input(rates: Rates, tokens: int, is_kept_for_an_hour: bool) -> Decimal:
+    written = max(rates.cache_write, rates.cache_write_1h) if is_kept_for_an_hour else rates.cache_write
+    return rates.request + max(rates.input, written) * tokens
 
 
 def _rounded(amount: Decimal, rounding: str) -> int:

@@ -67,7 +67,7 @@ class Money:
         answer shorter. Raises LimitReached where the task's own money does not suffice, BudgetUsedUp where a budget's
         does not, Fenced when a newer attempt owns the task.
         """
-        call = PricedCall(prices, model, input.input_tokens, input.output_tokens)
+        call = PricedCall(prices, model, input.input_tokens, input.output_tokens, input.is_kept_for_an_hour)
         reservation = Reservation(self, attempt, call)
         with attempt.progress:
             try:

@@ -19,26 +19,35 @@ class PricedCall:
     """An upper estimate."""
     output_tokens: int | None
     """The most that it may write; None: nobody has set a limit."""
+    is_kept_for_an_hour: bool = False
+    """By the provider's prompt cache, which may cost more than keeping it for minutes."""
     short_of: str = ""
     """Whose money made it shorter than the agent wanted; empty where it isn't."""
 
     @cached_property
     def worst(self) -> MicroDollars:
         """What it costs at most."""
-        return self.prices.worst(self.model, self.input_tokens, self.output_tokens)
+        return self._worst(self.output_tokens)
 
     @cached_property
     def shortest(self) -> MicroDollars:
         """What it costs at most with the shortest answer that is of use."""
         wanted = LEAST_OUTPUT_TOKENS if self.output_tokens is None else self.output_tokens
-        return self.prices.worst(self.model, self.input_tokens, min(wanted, LEAST_OUTPUT_TOKENS))
+        return self._worst(min(wanted, LEAST_OUTPUT_TOKENS))
 
     def within(self, money: MicroDollars, of: str) -> PricedCall | None:
         """This call with the longest answer that money of these pays for; None where that is too short to be of use."""
         if self.worst <= money:
             return self
-        tokens = self.prices.output_within(self.model, self.input_tokens, money)
+        tokens = self.prices.output_within(
+            self.model, self.input_tokens, money, is_kept_for_an_hour=self.is_kept_for_an_hour
+        )
         if tokens < LEAST_OUTPUT_TOKENS or (self.output_tokens is not None and tokens >= self.output_tokens):
             return None
         shorter = replace(self, output_tokens=tokens, short_of=of)
         return shorter if shorter.worst <= money else None
+
+    def _worst(self, output_tokens: int | None) -> MicroDollars:
+        return self.prices.worst(
+            self.model, self.input_tokens, output_tokens, is_kept_for_an_hour=self.is_kept_for_an_hour
+        )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 from pydantic_ai.messages import (
     BinaryContent,
+    CachePoint,
     CompactionPart,
     FileUrl,
     ModelMessage,
@@ -35,6 +36,7 @@ FILE_BYTES_AN_IMAGE = 20_000
 """Of a file that is no image, like a PDF: so many of its bytes cost about as much as one image does."""
 _ASKED_FOR_BY_TOOLS = (ToolReturnPart, RetryFeedbackPart)
 _UNKNOWN = object()
+_AN_HOUR = "1h"
 _ABOUT_THE_CLIENT = {"timeout", "request_timeout", "max_retries"}
 """Settings that the reply does not depend on."""
 
@@ -56,11 +58,27 @@ def model_input(
         question=_text(last_prompt.content) if last_prompt is not None else "",
         surroundings=lambda: _surroundings(messages, settings, parameters, last_prompt),
         streams=streams,
+        is_kept_for_an_hour=_is_kept_for_an_hour(messages, settings, model.settings),
     )
 
 
 def _output_limit(settings: ModelSettings | None) -> int | None:
     return cast(dict[str, Any], settings).get("max_tokens") if settings else None
+
+
+def _is_kept_for_an_hour(messages: Sequence[ModelMessage], *settings: ModelSettings | None) -> bool:
+    """Whether the agent asks for that, in its settings or with a CachePoint."""
+    of_caches = [value for some in settings if some for name, value in some.items() if "cache" in name]
+    if any(_AN_HOUR in (value.values() if isinstance(value, dict) else (value,)) for value in of_caches):
+        return True
+    return any(
+        isinstance(content, CachePoint) and content.ttl == _AN_HOUR
+        for message in messages
+        if isinstance(message, ModelRequest)
+        for part in message.parts
+        if isinstance(part, UserPromptPart) and not isinstance(part.content, str)
+        for content in part.content
+    )
 
 
 def _last_prompt(messages: Sequence[ModelMessage]) -> UserPromptPart | None:
