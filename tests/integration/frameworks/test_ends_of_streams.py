@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ class Provider:
         self.answers: list[Sequence[object]] = []
         self.asked = 0
         self.url = ""
+        self.goes_on: bytes | None = None
+        """What follows each answer, without end."""
+        self.was_left = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
@@ -43,8 +47,18 @@ class Provider:
             data = event if isinstance(event, bytes) else orjson.dumps(event)
             name = event["type"] if isinstance(event, dict) and "type" in event else None
             await response.write((f"event: {name}\n".encode() if name else b"") + b"data: " + data + b"\n\n")
+        if self.goes_on is not None:
+            await self._go_on(response, self.goes_on)
         await response.write_eof()
         return response
+
+    async def _go_on(self, response: web.StreamResponse, comment: bytes) -> None:
+        try:
+            while True:
+                await response.write(comment)
+                await asyncio.sleep(0.01)
+        finally:
+            self.was_left.set()
 
 
 @pytest.fixture
@@ -194,3 +208,18 @@ async def test_only_an_answer_whose_provider_says_why_it_ends_is_used_again(
     await ask(cluster, model(provider))
     task, _ = await ask(cluster, model(provider))
     assert task.usage.cached_calls == provider.asked % 2 == int(is_kept)
+
+
+@pytest.mark.parametrize("comment", [b"", b": still here\n\n", b":" * 65_536], ids=["silence", "a little", "much"])
+async def test_a_whole_answer_is_not_lost_with_a_body_that_does_not_end(
+    provider: Provider, cluster: Cached, comment: bytes
+):
+    provider.answers, provider.goes_on = [[chat(WHOLE), *CHAT_ENDS["finish_reason and [DONE]"]]], comment
+    task, detail = await ask(cluster, lean(provider))
+    assert (task.status, orjson.loads(task.output or b"")) == (TaskStatus.SUCCEEDED, WHOLE)
+    assert "tries" not in detail and detail["seconds"] < 5
+    if comment:
+        async with asyncio.timeout(5):
+            await provider.was_left.wait()
+    connector = transport._lean_session().connector
+    assert connector is not None and not connector._conns, "it is closed, and never used again"  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ errors and their classes are those of the library.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, cast
@@ -22,6 +23,8 @@ from pydantic import ValidationError
 CONNECT_SECONDS = 10
 READ_SECONDS = 600
 """Between two pieces of an answer; `Limits.step_seconds` is what usually ends a call."""
+DRAIN_SECONDS = 0.1
+DRAIN_BYTES = 4096
 _PATH = "/chat/completions"
 _DONE = b"[DONE]"
 
@@ -172,10 +175,14 @@ class LeanStream:
             raise APIConnectionError(message=f"The stream broke: {error}", request=self._request()) from error
 
     async def _drain(self) -> None:
-        """What follows the last event is only the end of the body; without it the connection can't be used again."""
+        """What follows the last event is only the end of the body; without it the connection can't be used again, and
+        is closed. The answer is whole: nobody waits long for that, or fails by it."""
+        content, left = self.response.content, DRAIN_BYTES
         try:
-            await self.response.content.read()
-        except aiohttp.ClientError:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while left > 0 and not content.at_eof():
+                    left -= len(await content.readany())
+        except (TimeoutError, aiohttp.ClientError):
             return
 
     def _chunk(self, data: bytes) -> ChatCompletionChunk:
