@@ -140,6 +140,41 @@ class TestOneWorker:
         await world.pass_time(PROBE_SECONDS + 1)
         assert await breakers.lets_through("a")
 
+    async def test_a_probe_that_was_not_made_is_left_to_the_next_call(self, breakers: ModelBreakers, world: World):
+        await opened(breakers)
+        await world.pass_time(61)
+        assert await breakers.lets_through("a")
+        with pytest.raises(ValueError), breakers.calling("a"):
+            assert not await breakers.lets_through("a")
+            raise ValueError
+        assert await breakers.lets_through("a")
+        with breakers.calling("a"):
+            breakers.failed("a")
+        assert not await breakers.lets_through("a")
+        await settled(breakers)
+
+    async def test_who_makes_no_probe_takes_none_away(self, breakers: ModelBreakers, world: World):
+        with breakers.calling("a"):
+            await opened(breakers)
+            await world.pass_time(61)
+            assert await breakers.lets_through("a")
+        assert not await breakers.lets_through("a")
+
+    async def test_a_service_that_may_not_call_the_model_leaves_its_own_probe(
+        self, breakers: ModelBreakers, world: World
+    ):
+        await opened(breakers)
+        for _ in range(3):
+            breakers.failed("a (shop@1)")
+        await settled(breakers)
+        await world.pass_time(61)
+        assert await breakers.lets_through("a")  # somebody else's probe
+        shop = breakers.of("shop@1")
+        assert not await shop.lets_through("a")
+        breakers.succeeded("a", breakers.clock())
+        await settled(breakers)
+        assert await shop.lets_through("a")
+
     async def test_failures_of_calls_that_were_under_way_do_not_keep_it_open(
         self, breakers: ModelBreakers, world: World
     ):

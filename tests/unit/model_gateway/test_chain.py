@@ -13,6 +13,7 @@ from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.failure_class import FailureClass, Remedy
 from roadworthy.domain.limits import Limits
+from roadworthy.domain.price import Price
 from roadworthy.domain.service import ModelTiers
 from roadworthy.domain.task import TaskStatus
 
@@ -279,6 +280,23 @@ class TestBreakers:
         answers = in_virtual_time(main)
         assert sorted(answers[:4]) == ["well again", "yes", "yes", "yes"]
         assert answers[4] == "well again"
+
+    def test_a_task_without_money_leaves_the_probe_to_the_next_one(self):
+        desk = Desk(
+            {"a": ["well again"], "b": ["yes"]},
+            prices={"a": Price(input="0", output="10"), "b": Price.free()},
+            limits=Limits(cost_usd="1"),
+            breakers=ModelBreakers(threshold=1, open_seconds=60),
+        )
+
+        async def main() -> Any:
+            async with desk.working():
+                desk.breakers.failed("a")  # type: ignore[union-attr]
+                await asyncio.sleep(61)
+                poor = await desk.answered(limits=Limits(cost_usd="0.0001"))
+                return poor.status, output(await desk.answered())
+
+        assert in_virtual_time(main) == (TaskStatus.PARTIAL, "well again")
 
     def test_where_all_are_open_the_one_that_is_due_first_is_asked_all_the_same(self):
         desk = Desk({"a": [*[Answered(529)] * 5, "yes"], "b": [*[Answered(529)] * 5, "too late"]})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class _Breaker:
     half_open_at: float = 0.0
     probe_until: float = 0.0
     """Until then somebody's probe is under way."""
+    given_back_until: float = 0.0
+    """Until then the probe is this worker's, though none of its calls makes it."""
 
 
 class ModelBreakers:
@@ -77,6 +80,27 @@ class ModelBreakers:
         if self.clock() < max(breaker.half_open_at, breaker.probe_until):
             return False
         return await self._may_probe(model, breaker)
+
+    @contextmanager
+    def calling(self, model: str) -> Generator[None]:
+        """Around all that is done once `lets_through` said yes: a probe that ends without a word of how the model is,
+        or never comes to its call, is left to the next one."""
+        probe = self.probe_of(model)
+        try:
+            yield
+        finally:
+            self.give_back(model, probe)
+
+    def probe_of(self, model: str) -> float:
+        """The probe that is under way, for `give_back`; 0 where there is none."""
+        breaker = self._breakers.get(model)
+        return breaker.probe_until if breaker is not None and breaker.is_open else 0.0
+
+    def give_back(self, model: str, probe: float) -> None:
+        """Nothing for a probe that came to its end."""
+        breaker = self._breakers.get(model)
+        if probe and breaker is not None and breaker.probe_until == probe:
+            breaker.probe_until, breaker.given_back_until = 0.0, probe
 
     def succeeded(self, model: str, began: float) -> None:
         """A call that began then, by `clock`, was answered."""
@@ -116,15 +140,20 @@ class ModelBreakers:
             await asyncio.wait([self._exchange])
 
     async def _may_probe(self, model: str, breaker: _Breaker) -> bool:
+        now = self.clock()
+        is_ours, breaker.given_back_until = now < breaker.given_back_until, 0.0
         # Before anybody is asked: of many calls at once only one asks, and the others pass it over.
-        breaker.probe_until = self.clock() + PROBE_SECONDS
-        if self._shared is None:
+        breaker.probe_until = now + PROBE_SECONDS
+        if self._shared is None or is_ours:
             return True
         try:
             mine = await self._shared.probe(model, PROBE_SECONDS)
         except Exception as error:
             self._are_not_shared(error)
             return True
+        except BaseException:
+            breaker.probe_until = 0.0
+            raise
         if not mine:
             # Somebody else's is under way; what it came to is known a second later.
             breaker.probe_until = self.clock() + LOOK_AGAIN_SECONDS
@@ -145,7 +174,7 @@ class ModelBreakers:
             log.info("breaker_closed", model=model, after_seconds=round(now - breaker.opened_at, 1))
         if state.is_open and state.open_seconds > 0:
             breaker.half_open_at = now + state.open_seconds
-            breaker.probe_until = 0.0
+            breaker.probe_until = breaker.given_back_until = 0.0
         breaker.failures, breaker.is_open = state.failures, state.is_open
 
     # What the workers tell each other
@@ -218,8 +247,21 @@ class ServiceBreakers:
         self._service = service
 
     async def lets_through(self, model: str) -> bool:
-        breakers = self._breakers
-        return await breakers.lets_through(self._own(model)) and await breakers.lets_through(model)
+        breakers, own = self._breakers, self._own(model)
+        if not await breakers.lets_through(own):
+            return False
+        probe, is_through = breakers.probe_of(own), False
+        try:
+            is_through = await breakers.lets_through(model)
+        finally:
+            if not is_through:
+                breakers.give_back(own, probe)
+        return is_through
+
+    @contextmanager
+    def calling(self, model: str) -> Generator[None]:
+        with self._breakers.calling(self._own(model)), self._breakers.calling(model):
+            yield
 
     def succeeded(self, model: str, began: float) -> None:
         self._breakers.succeeded(model, began)

@@ -117,7 +117,10 @@ class ModelCall:
         for model in request.chain:
             if not await breakers.lets_through(model):
                 passed_over.append(model)
-            elif (reply := await self._asked_again(request, model, others=model != last)) is not None:
+                continue
+            with breakers.calling(model):
+                reply = await self._asked_again(request, model, others=model != last)
+            if reply is not None:
                 return reply
         if not passed_over:
             return None
