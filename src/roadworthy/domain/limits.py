@@ -64,10 +64,7 @@ class Limits:
         for name in wanted:
             before, after = getattr(self, name), getattr(changed, name)
             if name == "cost_usd":
-                before, after = self.cost or inf, changed.cost or inf
+                before, after = self.cost or inf, changed.cost
             if after > before:
-                raise ValueError(
-                    f"limits.{name} can be lowered for a task, not raised above {getattr(self, name)}"
-                    + (" or to 0, which is no limit" if name == "cost_usd" else "")
-                )
+                raise ValueError(f"limits.{name} can be lowered for a task, not raised above {getattr(self, name)}")
         return changed
