@@ -44,7 +44,7 @@ async def test_a_deploy_leaves_every_task_on_its_version_and_repeats_nothing(dep
         },
         hold={"contains": "hold", "after_tokens": 3},
         faults=["429@1/sim-anthropic"],
-        retry_after=2,
+        retry_after=6,  # longer than a call waits by itself
     )
     tools.hold("charge")
     leaving = await start_version(deployment, "first", worker_concurrency="4")
