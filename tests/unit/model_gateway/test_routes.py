@@ -111,6 +111,20 @@ async def test_a_wish_that_is_no_tier_is_ignored_and_said_once(value: Any):
     assert [(entry["event"], entry["agent"]) for entry in logs] == [("tier_not_understood", "support")]
 
 
+class OwnEnd(BaseException):
+    """Not for `except Exception`."""
+
+
+class Incomparable(str):
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    def __getitem__(self, key: Any) -> str:
+        raise RuntimeError
+
+    __hash__ = str.__hash__
+
+
 def raises(error: BaseException) -> Any:
     def router(request: RouteRequest) -> Any:
         raise error
@@ -128,6 +142,11 @@ def raises(error: BaseException) -> Any:
         *raises(ValueError("no")),
         *raises(SystemExit(3)),
         *raises(asyncio.CancelledError()),
+        *raises(KeyboardInterrupt()),
+        *raises(GeneratorExit()),
+        *raises(OwnEnd("no")),
+        *raises(BaseExceptionGroup("several", [OwnEnd("no")])),
+        pytest.param(says(Incomparable("hard")), id="a string that can't be compared"),
         pytest.param(says("hard"), id="no tier"),
         pytest.param(says(None), id="nothing"),
         pytest.param(says(["simple"]), id="a list"),

@@ -91,13 +91,12 @@ async def _asked(router: Router | RouteFunction, request: RouteRequest, troubles
         answer = _call(router, request, troubles)
         if inspect.isawaitable(answer):
             answer = await _within_its_time(answer)
-        if not is_tier(answer):
-            raise _RouterFailed(f"it answered {_shown(answer)}, which is none of {', '.join(TIERS)}")
+        tier = _understood(answer)
     except _RouterFailed as failed:
         troubles.router.goes_on(str(failed), agent=request.agent, version=request.version, tier=SAFE_TIER)
         return Routed(SAFE_TIER, "router_failed")
     troubles.router.is_over()
-    return Routed(answer, _name_of(router))
+    return Routed(tier, _name_of(router))
 
 
 def _call(router: Router | RouteFunction, request: RouteRequest, troubles: _Troubles) -> object:
@@ -105,7 +104,8 @@ def _call(router: Router | RouteFunction, request: RouteRequest, troubles: _Trou
     began = time.monotonic()
     try:
         return route(request)
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
+    except BaseException as error:
+        # None of these is the worker's own: nothing is awaited here, and its signals raise nothing.
         raise _RouterFailed(_words(error)) from error
     finally:
         seconds = time.monotonic() - began
@@ -126,6 +126,9 @@ async def _within_its_time(answer: Awaitable[object]) -> object:
             raise _RouterFailed(f"it did not answer within {ROUTER_SECONDS:g} s")
         if task.cancelled():
             raise _RouterFailed("it cancelled itself")
+        error = task.exception()
+        if error is not None:
+            raise error if isinstance(error, _RouterFailed) else _RouterFailed(_words(error)) from error
         return task.result()
     finally:
         task.cancel()
@@ -134,9 +137,17 @@ async def _within_its_time(answer: Awaitable[object]) -> object:
 async def _answered(answer: Awaitable[object]) -> object:
     try:
         return await answer
-    except (Exception, SystemExit) as error:
-        # SystemExit would leave the event loop and take every task with it.
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        # The latter two would leave the event loop and take every task with them.
         raise _RouterFailed(_words(error)) from error
+
+
+def _understood(answer: object) -> Tier:
+    # A string of the router's own making may do anything when it is compared or shown.
+    answer = str.__str__(answer) if isinstance(answer, str) else answer
+    if not is_tier(answer):
+        raise _RouterFailed(f"it answered {_shown(answer)}, which is none of {', '.join(TIERS)}")
+    return answer
 
 
 def _shown(answer: object) -> str:
