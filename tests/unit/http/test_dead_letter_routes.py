@@ -227,6 +227,9 @@ async def test_only_operators_may(method: str, path: str):
     [
         ("since=yesterday", "since must be a moment"),
         ("until=2026-01-01T00:00:00", "with its zone"),
+        ("since=9999-12-31T23:59:59-23:59", "since must be a moment"),
+        ("until=9999-12-31T23:59:59.999999Z", "until must be a moment"),
+        ("since=0001-01-01T00:00:00%2B23:59", "since must be a moment"),
         ("agents=support", "unknown query parameter 'agents'"),
         ("limit=0", "limit"),
         ("code=%00", "code must be text"),

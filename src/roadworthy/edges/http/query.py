@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,8 +49,11 @@ def moment_in(given: Mapping[str, Any], name: str) -> float | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError
-        return moment.timestamp()
-    except (ValueError, OverflowError):
+        seconds = moment.timestamp()
+        # In UTC it may be in another year, which no date of a store has room for.
+        datetime.fromtimestamp(seconds, UTC)
+        return seconds
+    except (ValueError, OverflowError, OSError):
         raise InvalidRequest(
             f"{name} must be a moment like 2026-05-04T12:00:00Z, with its zone, not {text!r}"
         ) from None
