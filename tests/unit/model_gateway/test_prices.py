@@ -122,6 +122,7 @@ def test_the_price_of_another_provider_is_no_price() -> None:
 def test_models_that_run_in_this_process_are_free() -> None:
     assert Prices().is_known("test")
     assert Prices().cost("function:answer:", {"input_tokens": 1_000_000}) == 0
+    assert Prices().cost("of-its-own", {"input_tokens": 1_000_000}, asked="function:answer:") == 0
 
 
 def test_a_model_without_a_price_costs_what_the_dearest_do_and_is_reported_once() -> None:
@@ -188,3 +189,10 @@ def test_what_is_kept_for_an_hour_may_cost_more_to_write():
     worst = prices.worst(SONNET, 1_000, 200, is_kept_for_an_hour=True)
     assert prices.worst(SONNET, 1_000, 200) < prices.cost(SONNET, usage) <= worst
     assert prices.output_within(SONNET, 1_000, worst, is_kept_for_an_hour=True) == 200
+
+
+@pytest.mark.parametrize("claims", ["function:free", "test", "fallback:test", "fallback:function:a,test"])
+def test_a_provider_can_not_claim_to_run_in_this_process(claims: str):
+    usage = {"input_tokens": 1_000_000}
+    assert Prices().cost(claims, usage, "openai", asked="gpt-4o-mini") == Prices().cost("gpt-4o-mini", usage) > 0
+    assert Prices().cost(claims, usage, asked="nobody-knows-it") == 15_000_000

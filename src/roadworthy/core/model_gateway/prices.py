@@ -153,9 +153,11 @@ class Prices:
                 if (price := declared.find(name, of_provider)) is not None:
                     return flat(price)
         for name, of_provider, its_url in names:
-            if _runs_in_this_process(name):
+            # What a provider calls itself in its reply proves neither.
+            is_ours = name == (asked or model)
+            if is_ours and _runs_in_this_process(name):
                 return _FREE
-            if name.startswith(_SEVERAL):
+            if is_ours and name.startswith(_SEVERAL):
                 return self._dearest_of(name.removeprefix(_SEVERAL).split(","))
             if (tariff := _listed(name, of_provider, its_url)) is not None:
                 return tariff
