@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["identifier", "number", "negation", "order"]
-KINDS: tuple[Kind, ...] = ("identifier", "number", "negation", "order")
+Kind = Literal["identifier", "number", "sign", "negation", "order", "word"]
+KINDS: tuple[Kind, ...] = ("identifier", "number", "sign", "negation", "order", "word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def different_questions(count: int, seed: int) -> Iterator[DifferentQuestions]:
 
 
 def _noisy(draw: random.Random, pair: tuple[str, str]) -> tuple[str, str]:
-    """As people write: a greeting, no question mark, curly apostrophes, small letters in both."""
+    """As people write: a greeting, no question mark, curly apostrophes, small letters or capitals in both."""
     one, other = pair
     if draw.random() < 0.2:
         one = draw.choice(("Hi, ", "Hello! ", "Please help: ", "Quick question - ")) + one
@@ -37,8 +37,11 @@ def _noisy(draw: random.Random, pair: tuple[str, str]) -> tuple[str, str]:
         one, other = one.rstrip("?."), other.rstrip("?.")
     if draw.random() < 0.2:
         one, other = one.replace("'", "’"), other.replace("'", "’")
-    if draw.random() < 0.25:
+    case = draw.random()
+    if case < 0.25:
         one, other = one.lower(), other.lower()
+    elif case < 0.35:
+        one, other = one.upper(), other.upper()
     return one, other
 
 
@@ -123,6 +126,22 @@ _IDENTIFIED: tuple[tuple[tuple[str, ...], Callable[[random.Random], str]], ...] 
     (("Who is @{x}?", "What do you know of @{x}?"), _code("aaaaa99")),
     (("Is the part {x} in stock?", "Do you have the part {x} in stock?"), _code("aa99-AA")),
     (("What is the file {x}.csv for?", "Do I need the file {x}.csv?"), _one_of("orders", "users", "prices", "stock")),
+    (
+        ("Is the voucher {x} valid for my order?", "Can I use the voucher {x} for my order?"),
+        _one_of("qwertz", "asdfgh", "zxcvb", "xkcd", "bvrtkz", "hjklm"),
+    ),
+    (
+        ("What is the status of the commit {x}?", "Who wrote the commit {x}?"),
+        _one_of("deadbeef", "cafebabe", "abadcafe", "deadcede"),
+    ),
+    (
+        ('What does "{x}" mean on my bill?', "What does '{x}' stand for on the bill?", "What is “{x}” on the bill?"),
+        _one_of("alpha", "omega", "night rate", "day rate", "pending", "on hold"),
+    ),
+    (
+        ("What does the function {x} do?", "Why does {x} fail?"),
+        _one_of("get_user", "set_user", "user.name", "user.id", "get_user_name"),
+    ),
     (
         ("Is there a gate at {x} for this flight?", "Which gate does the flight have at {x}?"),
         _one_of("JFK1", "SEA2", "LAX3"),
@@ -225,6 +244,59 @@ _NUMBERED: tuple[tuple[tuple[str, ...], Callable[[random.Random], Valued]], ...]
         _any_of("8 GB", "16 GB", "8 MB", "32 GB", "1 TB"),
     ),
     (("What is 12 {x} 4?", "How much is 12 {x} 4?"), _any_of("+", "*", "/ 2 +", "^", "%")),
+    (
+        ("What is the {x} step of the setup?", "How do I do the {x} step of the setup?"),
+        _any_of("second", "final", "last", "first", "next", "previous", "only", "third", "initial"),
+    ),
+    (
+        ("What did I pay in {x}?", "How much did I pay in {x}?"),
+        _any_of("May", "June", "March", "the last month", "the next month", "total", "dollars", "lira", "baht"),
+    ),
+    (
+        ("Is the price {x} or is it more?", "Is it more than the price of {x}?"),
+        _any_of("1.000", "1", "10", "1½", "1²", "1,5", "15", "1²3", "one two three", "three two one", "two five"),
+    ),
+    (
+        ("Is {x} the number of the account?", "Is the number of the account {x}?"),
+        _any_of(
+            "11111111111111111111111111111111112",
+            "11111111111111111111111111111111113",
+            "11111111111111111111111111111111110",
+        ),
+    ),
+    (("Is the limit {x}?", "Is {x} the limit?"), _any_of("at least 5", "at most 5", "below 5", "above 5", "5")),
+    (
+        ("How far is it in {x}?", "What is the distance in {x}?"),
+        _any_of("miles", "kilometers", "meters", "yards", "feet", "hectares"),
+    ),
+)
+
+
+def _sign(draw: random.Random) -> tuple[str, str]:
+    phrases, texts = draw.choice(_SIGNED)
+    one, other = draw.sample(texts, 2)
+    return _phrased(draw, phrases, {"x": one}, {"x": other})
+
+
+_SIGNED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        ("How should I dress for {x} degrees in the city?", "What do I wear in the city at {x} degrees?"),
+        ("–5", "5", "-7", "7", "−9", "9", "+3", "—2"),
+    ),
+    (("What is {x} in the table?", "How much is {x}?"), ("8 / 2", "8 - 2", "8 – 3", "8 * 2", "8 + 2", "8 2", "8^2")),
+    (("What is {x} in the table?", "How much is {x}?"), ("8/2", "8-2", "8*2", "8+2", "8%2", "8²")),
+    (
+        ("Is it true if {x} in the code?", "Does the code run if {x}?"),
+        ("b != c", "b = c", "b == c", "b < c", "b > c", "b <= c", "b >= c", "b <> c", "!b = c", "b -> c"),
+    ),
+    (("Is {x} what I have to write?", "Do I have to write {x}?"), ("b & c", "b | c", "b / c", "b - c", "b + c")),
+    (
+        ("Is the answer {x} in the table?", "Does the table say {x}?"),
+        ("2 * (3 + 4)", "(2 * 3) + 4", "2 * 3 + 4", "(2 * 3 + 4)"),
+    ),
+    (("What is in {x} of the list?", "What does {x} of the list hold?"), ("b[k]", "b(k)", "b{k}", "b k")),
+    (("Does it take {x} days?", "Is it there in {x} days?"), ("5 - 7", "5, 7", "57", "-5 7", "5 / 7", "5 < 7", "5.7")),
+    (("Is my balance {x}?", "Does my balance say {x}?"), ("-$5", "$5", "€5", "-€5", "$ -6", "$ 6", "–£7", "£7")),
 )
 
 
@@ -312,6 +384,50 @@ _NEGATED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ("Does my plan no longer cover the theft of a phone?", "Is theft of a phone never covered by the plan?"),
     ),
     (
+        ("Can I return all the items and shoes?", "May I send back the items and the shoes?"),
+        (
+            "Can I return all the items but shoes?",
+            "May I send back everything but the shoes?",
+            "Can I return all the items except shoes?",
+            "Can I return all the items other than shoes?",
+            "Can I return all the items apart from shoes?",
+            "May I send back the items without the shoes?",
+        ),
+    ),
+    (
+        ("Who may come with a child?", "Are guests with children allowed?"),
+        ("Who may come without a child?", "Are guests without children allowed?", "Who may not come with a child?"),
+    ),
+    (
+        ("How do I get the fee?", "How can I get the fees?"),
+        ("How do I get rid of the fee?", "How can I get rid of the fees?"),
+    ),
+    (
+        ("Kann ich the card auch use with my phone, is it ok?", "Is it ok if ich the card mit my phone use?"),
+        (
+            "Kann ich the card nicht use with my phone, is it ok?",
+            "Is it ok if ich the card ohne my phone use?",
+            "Is it ok if ich keine card mit my phone use?",
+        ),
+    ),
+    (
+        ("Is the card fonctionne with my phone?", "Is it ok, the card fonctionne with my phone?"),
+        (
+            "Is the card ne fonctionne pas with my phone?",
+            "Is it ok, the card n'est pas with my phone?",
+            "Is the card jamais fonctionne with my phone?",
+            "Is the card fonctionne sans my phone?",
+        ),
+    ),
+    (
+        ("Is it ok que si funciona the card with my phone?", "Is the card ok with my phone, si funciona?"),
+        ("Is it ok que no funciona the card with my phone?", "Is the card ok with my phone, nunca funciona?"),
+    ),
+    (
+        ("Is the fee ever taken?", "Is the fee taken at all?"),
+        ("Is the fee hardly ever taken?", "Is the fee not taken at all?", "Is the fee rarely taken at all?"),
+    ),
+    (
         ("Should I keep the box if the fan is working?", "Do I keep the box when the fan is working?"),
         ("Should I keep the box if the fan isn't working?", "Do I keep the box when the fan is not working?"),
     ),
@@ -386,9 +502,43 @@ _ORDERED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     ),
 )
 
+
+def _word(draw: random.Random) -> tuple[str, str]:
+    phrases, texts = draw.choice(_WORDED)
+    one, other = draw.sample(texts, 2)
+    return _phrased(draw, phrases, {"x": one}, {"x": other})
+
+
+_WORDED: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("Do I pay {x} the trip?", "Is it paid {x} the trip?"), ("before", "after")),
+    (("How do I turn the alarm {x}?", "How can I turn {x} the alarm?"), ("on", "off")),
+    (("Why do I pay {x} this month?", "Why is it that I pay {x} this month?"), ("more", "less", "the same")),
+    (("How do I opt {x} the letter?", "I want to opt {x} the letter, how?"), ("in to", "out of")),
+    (("Can I see {x} account?", "How do I see {x} account?"), ("my", "his", "her", "their", "your")),
+    (("Can {x} read my messages?", "Is it so that {x} can read my messages?"), ("you", "they", "he", "she")),
+    (("{x} I pay the fee?", "Tell me, {x} I pay the fee?"), ("must", "may")),
+    (("{x} I charged the fee?", "Tell me, {x} I charged the fee?"), ("will", "was", "have")),
+    (("Do I need a passport {x} a visa for it?", "Is it a passport {x} a visa that I need?"), ("and", "or")),
+    (("Can I pay with visa{x}?", "Is it possible to pay with visa{x}?"), ("", " only", " without a fee", " twice")),
+    (("What is the email of {x}?",), ("alice", "bob", "carol", "dave")),
+    (("Where is the shop in {x}?",), ("berlin", "hamburg", "munich", "bonn")),
+    (("What is the balance of the account {x}?",), ("alpha", "omega", "delta", "main")),
+    (("Is my card {x} at the shop?",), ("denied", "honoured", "welcome", "sold")),
+    (("Who {x}?", "Tell me who {x}."), ("did alice pay", "paid alice")),
+    (("Is the shop open on {x}?", "Does it open on {x}?"), ("monday", "sunday", "weekdays", "holidays", "easter")),
+    (("Who pays for the {x}?", "Is there a fee for the {x}?"), ("import", "export")),
+    (("Who pays for the {x}?", "Is there a fee for the {x}?"), ("upload", "download")),
+    (("Is it {x} for me?", "Do you think it is {x} for me?"), ("legal", "illegal")),
+    (("Is it {x} for me?", "Do you think it is {x} for me?"), ("best", "worst")),
+    (("{x} did it open?", "Do you know {x} it did open?"), ("when", "where", "why")),
+    (("Is the water {x}?", "Do you think the water is {x}?"), ("hot", "cold", "too hot to drink", "not hot")),
+)
+
 _PAIRS: dict[Kind, Callable[[random.Random], tuple[str, str]]] = {
     "identifier": _identifier,
     "number": _number,
+    "sign": _sign,
     "negation": _negation,
     "order": _order,
+    "word": _word,
 }

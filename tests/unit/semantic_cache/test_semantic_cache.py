@@ -200,9 +200,12 @@ async def test_wrong_answers_stay_within_the_budget_though_near_questions_often_
 
 
 def _questions(embedder: Directions, draw: random.Random, count: int) -> Iterator[tuple[str, str]]:
-    letters = "bcdfghjklmnpqrtvwxz"
     for _ in range(count):
         topic = draw.randrange(60)
-        question = "What is the matter with " + "".join(draw.choices(letters, k=12)) + "?"
+        question = f"What is the matter with {_word(draw)} {_word(draw)} {_word(draw)}?"
         embedder.degrees[question] = topic * 6 + draw.gauss(0, 2)
         yield question, f"topic {topic}"
+
+
+def _word(draw: random.Random) -> str:
+    return "".join(draw.choice("bdklmnprst") + draw.choice("aeiou") for _ in range(4))

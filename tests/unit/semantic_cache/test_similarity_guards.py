@@ -23,7 +23,7 @@ def test_no_pair_that_differs_in_one_thing_may_share_an_answer() -> None:
 
 def test_the_pairs_are_of_all_kinds_and_each_question_may_share_its_own_answer() -> None:
     pairs = list(different_questions(PAIRS, SEED))
-    assert Counter(pair.kind for pair in pairs) == dict.fromkeys(KINDS, PAIRS // 4)
+    assert set(Counter(pair.kind for pair in pairs).values()) <= {PAIRS // len(KINDS), PAIRS // len(KINDS) + 1}
     assert len(set(pairs)) > 0.9 * PAIRS
     compared = [pair for pair in pairs if share(pair.one, pair.one) and share(pair.other, pair.other)]
     # The guards refuse them for what differs, and not because they can't be read.
@@ -65,6 +65,16 @@ def test_the_same_in_other_words_may_share_an_answer(one: str, other: str) -> No
         ("Can I replace oil with butter?", "Can I use oil instead of butter?"),
         ("Is 5 more than 3?", "Is 3 more than 5?"),
         ("Move the file a.txt to b.txt.", "Move the file b.txt to a.txt."),
+        ("WHAT IS THE BALANCE OF ACCOUNT ALPHA?", "WHAT IS THE BALANCE OF ACCOUNT OMEGA?"),
+        ("I WANT TO FLY FROM PARIS TO ROME, IS IT FAR?", "I WANT TO FLY FROM ROME TO PARIS, IS IT FAR?"),
+        ("what is the email of alice", "Quick question - what is the email of bob"),
+        ("Is the voucher qwertz valid?", "Is the voucher asdfgh valid?"),
+        ("Which is the version 1.10?", "Which is the version 1.1?"),
+        ("Can they see my messages?", "Can you see my messages?"),
+        ("Can I use his account?", "Can I use her account?"),
+        ("Who did alice pay?", "Who paid alice?"),
+        ("Is x ≠ y here?", "Is x = y here?"),
+        ("Is my balance 10²?", "Is my balance 102?"),
         ("Put 50 into stocks and 30 into bonds.", "Put 30 into stocks and 50 into bonds, please."),
     ],
 )

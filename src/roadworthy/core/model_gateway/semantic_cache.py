@@ -51,7 +51,7 @@ _MOST_LOOKS: Final = 2000
 _MOST_FAMILIES: Final = 1000
 _OTHER_ANSWERS: Final = 5
 """Near answers, but for the candidate's, that a new reply is compared with."""
-_FORMAT: Final = b"1"
+_FORMAT: Final = b"2"
 """Of what is kept and learnt: with another one, another release begins anew."""
 
 

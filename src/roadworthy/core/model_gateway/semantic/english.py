@@ -13,8 +13,15 @@ NEGATIONS: Final = _words(
     """not never no none nobody nothing nowhere neither nor non without cannot cant dont doesnt didnt wont wouldnt
     couldnt shouldnt isnt arent wasnt werent hasnt havent hadnt aint mustnt neednt unable except excluding unless
     lack lacks lacking hardly barely rarely seldom scarcely fail fails failed failing refuse refuses refused avoid
-    avoids avoiding"""
+    avoids avoiding rid excl apart aside barring anti un""",
+    # What stands in an English sentence of who thinks in another language.
+    """nicht kein keine keinen keinem keiner keines nie niemals nichts ohne nein ne pas jamais sans aucun aucune rien
+    nunca jamas sin ningun ninguna niente senza geen niet""",
 )
+WHOLES: Final = _words(
+    "all any every each everything anything nothing none everyone everybody anyone anybody nobody everywhere anywhere"
+)
+"""`But` behind one of them takes something out."""
 DENIES_THE_NEXT_WORD: Final = _words("not never no non without")
 
 _TEENS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -27,8 +34,9 @@ SMALL_NUMBERS: Final = {
 SCALES: Final = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000}
 
 EXACT: Final = _words(
-    # Numbers, as they stand: "second" is left out, which is more often a time than a place.
-    """first third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth thirtieth hundredth last
+    # Numbers, as they stand.
+    """too nearly almost first second final initial penultimate only solely exclusively merely either minus plus times
+    third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth thirtieth hundredth last
     next previous upcoming dozen dozens half halves quarter quarters thirds once twice thrice double triple twofold
     pair couple both hundreds thousands millions ii iii iv vi vii viii ix xi xii xiii xiv xv xvi xx""",
     # Dates: "may" is left out, which is more often a verb.
@@ -37,7 +45,9 @@ EXACT: Final = _words(
     sat today tomorrow yesterday tonight noon midnight weekday weekdays weekend weekends morning afternoon evening
     spring summer autumn winter easter christmas""",
     # Units.
-    """minute minutes hour hours day days week weeks month months year years decade decades hourly daily weekly
+    """seconds millisecond milliseconds ms kelvin kw kwh mw mwh mph kmh kph mbps gbps acre acres hectare hectares mg
+    milligram milligrams stone stones pint pints dozen celcius hz khz mhz ghz amps pixels px
+    minute minutes hour hours day days week weeks month months year years decade decades hourly daily weekly
     fortnight fortnightly monthly quarterly yearly annual annually pm percent percentage kg kilo kilos kilogram
     kilograms gram grams lb lbs pound pounds oz ounce ounces ton tons tonne tonnes km kilometer kilometers kilometre
     kilometres metre metres meter meters cm mm inch inches foot feet mile miles yard yards litre litres liter liters
@@ -46,7 +56,9 @@ EXACT: Final = _words(
     # Currencies.
     """usd eur gbp jpy chf aud cad nzd cny inr brl sek nok dkk pln czk huf rub zar mxn sgd hkd krw dollar dollars euro
     euros sterling yen franc francs yuan rupee rupees peso pesos krona kronor zloty cent cents penny pence quid buck
-    bucks bitcoin btc ether eth""",
+    bucks bitcoin btc ether eth lira won baht ringgit dirham dirhams riyal shekel
+    shekels ron thb idr php myr vnd aed sar ils uah twd cop clp egp ngn kes pkr usdt
+    canadian australian american british swiss mexican""",
 )
 """Words of closed lists: who says another one asks for another thing."""
 SAME_VALUE: Final = {
@@ -61,7 +73,9 @@ SAME_VALUE: Final = {
     "gbp": "pound",
     **{
         f"{unit}s": unit
-        for unit in sorted(_words("dollar euro pound minute hour day week month year weekend weekday kilo gram mile"))
+        for unit in sorted(
+            _words("dollar euro pound second minute hour day week month year weekend weekday kilo gram mile")
+        )
     },
 }
 
@@ -85,6 +99,7 @@ increase increases increased increasing raise raises raised raising / decrease d
     reduce reduces reduced reducing lower lowered lowering;
 more higher most highest maximum max longer longest bigger biggest larger largest / less fewer lower least
     fewest lowest minimum min shorter shortest smaller smallest;
+more most less least fewer / same;
 before earlier earliest / after later latest;
 above over / below under;
 first / last;
@@ -136,7 +151,8 @@ domestic / international;
 best / worst;
 better / worse;
 true / false;
-left / right;
+must mandatory obligatory compulsory / may might optional;
+and / or;
 north northern / south southern / east eastern / west western;
 red / green / blue / yellow / black / white;
 small smaller / medium / large larger;
@@ -162,6 +178,32 @@ ASKED_FOR: Final = tuple(_words(forms) for forms in ("when", "where", "who whom 
 """One question may hold several of them, but then it has one in common with the other."""
 OPPOSING_PREFIXES: Final = ("un", "in", "im", "ir", "il", "dis", "non", "de", "mis", "ab")
 OPPOSING_SUFFIX: Final = "less"
+TOLD_APART: Final = tuple(
+    tuple(_words(forms) for forms in group)
+    for group in (
+        ("my mine", "your yours", "his", "her hers", "our ours", "their theirs"),
+        ("i me you myself yourself", "he him himself", "she herself", "we us ourselves", "they them themselves"),
+        ("will", "was were did had", "has have"),
+    )
+)
+"""Questions may hold several of one group, but then one holds all that the other does."""
+_IRREGULAR: Final = """
+pay paid; send sent; buy bought; sell sold; give gave given; take took taken; tell told; make made; get got gotten;
+leave left; lose lost; steal stole stolen; break broke broken; speak spoke spoken; write wrote written; see saw seen;
+know knew known; find found; hold held; keep kept; lend lent; spend spent; win won; meet met; bring brought;
+teach taught; catch caught; choose chose chosen; drive drove driven; eat ate eaten; hear heard; beat beaten; say said;
+think thought; go went gone; come came; do did done
+"""
+IRREGULAR: Final = {form: forms.split()[0] for forms in _IRREGULAR.split(";") for form in forms.split()[1:]}
+FILLERS: Final = _words(
+    """please hi hello hey thanks thank kindly just so well ok okay now also too really actually sorry the a an could
+    can would you tell me know"""
+)
+"""What a question is as good without."""
+WRITTEN_WITHOUT_VOWELS: Final = _words("pls plz thx tks hmm mmm brb btw tbh mrs msg msgs nvm psst grr shh")
+"""And no codes."""
+_KEYBOARD: Final = "qwertyuiop asdfghjkl zxcvbnm qwertzuiop yxcvbnm azertyuiop abcdefghijklmnopqrstuvwxyz"
+KEYBOARD: Final = tuple(_KEYBOARD.split())
 PERSONS: Final = {
     **dict.fromkeys(("i", "me", "myself"), "i"),
     **dict.fromkeys(("you", "yourself"), "you"),

@@ -11,7 +11,10 @@ from typing import Final
 from roadworthy.core.model_gateway.semantic.english import (
     DENIES_THE_NEXT_WORD,
     EXACT,
+    FILLERS,
     FUNCTION_WORDS,
+    IRREGULAR,
+    KEYBOARD,
     NEGATIONS,
     PERHAPS_ENGLISH,
     PERSONS,
@@ -20,6 +23,8 @@ from roadworthy.core.model_gateway.semantic.english import (
     SCALES,
     SMALL_NUMBERS,
     SURELY_ENGLISH,
+    WHOLES,
+    WRITTEN_WITHOUT_VOWELS,
 )
 from roadworthy.core.model_gateway.semantic.question_tokens import Token, plain, tokens_of
 
@@ -30,6 +35,7 @@ MOST_WORDS: Final = 60
 MOST_ANSWER_CHARACTERS: Final = 10_000
 """Some five pages: reading them takes the event loop 10 ms."""
 
+NUMBER: Final = "#"
 NO_NEGATION: Final = "no 0"
 
 
@@ -57,6 +63,8 @@ class QuestionReading:
     all_words: frozenset[str]
     names: tuple[str, ...]
     """What is written like a name, in lower case, in order."""
+    wording: tuple[tuple[str, ...], ...] = ()
+    """Sentence by sentence, but for what it is as good without. For numbers stands a sign."""
     persons: tuple[str, ...] = ()
     """Who is spoken of by pronouns, in order, each once."""
 
@@ -109,6 +117,7 @@ class _Reader:
         self._all_words: set[str] = set()
         self._names: list[str] = []
         self._persons: list[str] = []
+        self._wording: list[list[str]] = [[]]
         self._number: list[str] = []
         self._negations = 0
         self._role = ""
@@ -116,10 +125,14 @@ class _Reader:
         self._before = ""
 
     def read(self) -> QuestionReading:
-        for token in self._tokens:
+        for place, token in enumerate(self._tokens):
+            if token.begins:
+                self._wording.append([])
             if token.kind == "word":
                 self._word(token.text, token.begins)
+                self._negations += self._takes_out(place, token.text.lower())
             else:
+                self._say(NUMBER if token.kind == "number" else _value(token))
                 self._end_number()
                 self._fact(_value(token))
                 self._before = token.kind
@@ -130,12 +143,14 @@ class _Reader:
             tuple(self._words.values()),
             frozenset(self._all_words),
             tuple(self._names),
+            tuple(tuple(sentence) for sentence in self._wording if sentence),
             tuple(dict.fromkeys(self._persons)),
         )
 
     def _word(self, token: str, begins: bool) -> None:
         word = token.lower().removesuffix("'s")
         self._all_words.add(word)
+        self._say(NUMBER if word in SMALL_NUMBERS or word in SCALES else word)
         if word in SMALL_NUMBERS or word in SCALES:
             self._number.append(word)
             return
@@ -144,7 +159,7 @@ class _Reader:
         self._end_number()
         if self._is_exact(word):
             self._fact(SAME_VALUE.get(word, word))
-        elif word in NEGATIONS or word.endswith("n't"):
+        elif word in NEGATIONS or word.endswith("n't") or word.startswith("n'"):
             self._negations += 1
             # "Doesn't my card work": what is denied comes later, and where is for a parser to say.
             self._negates = word in DENIES_THE_NEXT_WORD
@@ -159,13 +174,42 @@ class _Reader:
             self._role, self._negates = "", False
         self._before = word
 
+    def _say(self, word: str) -> None:
+        sentence = self._wording[-1]
+        if word not in FILLERS and not (word == NUMBER and sentence[-1:] == [NUMBER]):
+            sentence.append(SAME_VALUE.get(word, word))
+
+    def _takes_out(self, place: int, word: str) -> bool:
+        """`All items but shoes`, and not `I have a card but it fails`."""
+        if word != "but":
+            return word == "than" and place > 0 and self._tokens[place - 1].text.lower() == "other"
+        before = (token.text.lower() for token in self._tokens[max(place - 4, 0) : place])
+        behind = [token.text.lower() for token in self._tokens[place + 1 : place + 2]]
+        return any(each in WHOLES for each in before) or not FUNCTION_WORDS.issuperset(behind)
+
     def _is_exact(self, word: str) -> bool:
         if word == "am":
             return self._before == "number"
+        if word == "may":
+            return self._before in (
+                "in",
+                "of",
+                "by",
+                "until",
+                "till",
+                "since",
+                "last",
+                "next",
+                "this",
+                "every",
+                "number",
+            )
+        if word in ("least", "most"):
+            return self._before == "at"
         if word == "a":
             # Among other letters it is one.
             return self._has_letters
-        return word in EXACT or _is_letter(word)
+        return word in EXACT or _is_letter(word) or _is_made_up(word)
 
     def _content(self, word: str, token: str, begins: bool) -> None:
         is_name = not self._titles and ((token.isupper() and len(token) > 1) or (token[0].isupper() and not begins))
@@ -194,8 +238,26 @@ def _is_letter(word: str) -> bool:
     return len(word) == 1 and word not in "ais"
 
 
+@lru_cache(maxsize=4096)
+def _is_made_up(word: str) -> bool:
+    """What nobody can pronounce, or fingers type by themselves: rather a code than a word."""
+    if len(word) < 3 or word in WRITTEN_WITHOUT_VOWELS or not word.isalpha():
+        return False
+    if _HAS_VOWEL.search(word) is None or _CONSONANTS.search(word) is not None:
+        return True
+    if len(word) > 6 and _HEXADECIMAL.fullmatch(word) is not None:
+        return True
+    return len(word) > 4 and any(word[at : at + 5] in row for row in KEYBOARD for at in range(len(word) - 4))
+
+
+_HAS_VOWEL = re.compile(r"[aeiouyà-ɏ]")
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}")
+_HEXADECIMAL = re.compile(r"[a-f]++")
+
+
 def stem_of(word: str) -> str:
     """Rough: what is left of `pays`, `paying` and `payed` without their ends."""
+    word = IRREGULAR.get(word, word)
     for ending in ("ingly", "edly", "ing", "ies", "ed", "es", "s", "ly", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word.removesuffix(ending)
@@ -224,7 +286,9 @@ def _value(token: Token) -> str:
     is_name = number.startswith("0") and not number.startswith("0.") and number != "0"
     if is_name or _DECIMAL.fullmatch(number) is None or _THOUSANDS.fullmatch(token.text) is not None:
         return number
-    return number.rstrip("0").rstrip(".") if "." in number else number
+    # The release 1.10 is not 1.1, but $5.00 are $5.
+    whole, _, part = number.partition(".")
+    return number if part.strip("0") else whole
 
 
 def _numbers_in_words(words: Sequence[str]) -> Iterator[int]:

@@ -20,8 +20,6 @@ ALIKE: Final = 0.9
 """Cosine of two answers that say the same in other words, if they name the same numbers, identifiers and dates."""
 _WORDS_AT_ONCE: Final = 100
 """Embedders cut off what is too long."""
-_MOST_CHARACTERS: Final = 20_000
-"""Of a longer answer, reading and embedding it would take longer than a reply is worth."""
 
 
 class AnswersAlike:
@@ -36,8 +34,6 @@ class AnswersAlike:
         text, its_text = _plain(one.text), _plain(other.text)
         if text == its_text:
             return True
-        if max(len(text), len(its_text)) > _MOST_CHARACTERS:
-            return False
         facts, its_facts = facts_of(one.text), facts_of(other.text)
         if facts is None or its_facts is None or Counter(facts) != Counter(its_facts):
             return False

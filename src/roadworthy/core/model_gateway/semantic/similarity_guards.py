@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
+from typing import Final
 
 from roadworthy.core.model_gateway.semantic.english import (
     ALTERNATIVES,
     ASKED_FOR,
+    FUNCTION_WORDS,
     OPPOSING_PREFIXES,
     OPPOSING_SUFFIX,
     STRICT_ROLES,
+    TOLD_APART,
 )
-from roadworthy.core.model_gateway.semantic.question_reading import QuestionReading, Word
+from roadworthy.core.model_gateway.semantic.question_reading import QuestionReading, Word, stem_of
+
+_SAME_WORDS: Final = 2
+_OTHER_WORDS: Final = 2
 
 
 def may_share_an_answer(one: QuestionReading, other: QuestionReading) -> bool:
@@ -25,8 +31,46 @@ def may_share_an_answer(one: QuestionReading, other: QuestionReading) -> bool:
         and (one.persons == other.persons or set(one.persons) != set(other.persons))
         and not _differ_in_alternatives(one.all_words, other.all_words)
         and not _are_opposites(one.all_words - other.all_words, other.all_words - one.all_words)
+        and _tell_alike(one.all_words, other.all_words)
         and _relate_alike(one, other)
+        and not any(_differ_in_one_place(here, there) for here in one.wording for there in other.wording)
     )
+
+
+def _tell_alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether they speak of the same people and times."""
+    for group in TOLD_APART:
+        here = {place for place, forms in enumerate(group) if forms & one}
+        there = {place for place, forms in enumerate(group) if forms & other}
+        if not (here <= there or there <= here):
+            return False
+    return True
+
+
+def _differ_in_one_place(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Said in the same words but for one or two in one place: then those are what is asked for. Before it may stand
+    what the other does not say."""
+    longer, shorter = sorted((one, other), key=len, reverse=True)
+    return any(
+        _differ_in_one_of(longer[start:], shorter)
+        for start, word in enumerate(longer)
+        if not start or word == shorter[0]
+    )
+
+
+def _differ_in_one_of(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    shortest, before, behind = min(len(one), len(other)), 0, 0
+    while before < shortest and one[before] == other[before]:
+        before += 1
+    while behind < shortest - before and one[-1 - behind] == other[-1 - behind]:
+        behind += 1
+    if before + behind < _SAME_WORDS:
+        return False
+    here, there = one[before : len(one) - behind], other[before : len(other) - behind]
+    if max(len(here), len(there)) > _OTHER_WORDS:
+        return False
+    says, said = ({stem_of(word) for word in words if word not in FUNCTION_WORDS} for words in (here, there))
+    return bool(says and said) and says.isdisjoint(said)
 
 
 def _differ_in_alternatives(one: frozenset[str], other: frozenset[str]) -> bool:
