@@ -25,7 +25,7 @@ from roadworthy.frameworks import runner_for
 
 QUESTIONS, FULL_QUESTIONS = 400, 2000
 AT_ONCE = 8
-SMALL, MIDDLE, LARGE = (f"anthropic:sim-tokens150-{size}" for size in ("small", "middle", "large"))
+SMALL, MIDDLE, LARGE = (f"anthropic:sim-tokens20-{size}" for size in ("small", "middle", "large"))
 PRICES = {
     SMALL: Price(input="1", output="5", cache_read="0.10", cache_write="1.25"),
     MIDDLE: Price(input="3", output="15", cache_read="0.30", cache_write="3.75"),
