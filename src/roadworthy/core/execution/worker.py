@@ -145,6 +145,7 @@ class Worker:
 
     async def run(self) -> None:
         async with self._at_work():
+            await self._unless_draining(self.gateway.caches.warm_up())
             while not self._draining.is_set():
                 free = await self._free_slots()
                 claimed = await self._claim(free)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,6 +26,7 @@ from roadworthy.ports.cache import Stamp
 __all__ = ["CachedCall", "Found", "ReplyCaches", "SemanticReplies"]
 
 RESPONSE_SECONDS = 3600.0
+WARM_UP_SECONDS = 30.0
 SEMANTIC_LOOK_SECONDS = 1.0
 """A provider's embedding takes 50 to 300 ms, and the reply that it may save some seconds."""
 
@@ -35,6 +37,12 @@ class SemanticReplies(Protocol):
     async def look(self, place: CachePlace, question: str) -> Found | None: ...
 
     async def keep(self, place: CachePlace, question: str, reply: ModelReply) -> None: ...
+
+
+class Cold(Protocol):
+    """What takes a while when it is first used."""
+
+    async def warm_up(self) -> None: ...
 
 
 class Closing(Protocol):
@@ -51,14 +59,16 @@ class ReplyCaches:
         semantic: Mapping[str, SemanticReplies] | None = None,
         counters: GatewayCounters | None = None,
         owns: Sequence[Closing] = (),
+        cold: Sequence[Cold] = (),
     ) -> None:
         """`seconds` is for policies that don't say; `semantic` is by embedder, as policies name them. What it `owns` is
-        closed with it."""
+        closed with it, and what is `cold` is warmed up before the first task."""
         self.counters = counters or GatewayCounters()
         self._seconds = seconds
         self._exact = None if cache is None else ExactCache(cache, self.counters)
         self._semantic = dict(semantic or {})
         self._owns = owns
+        self._cold = cold
         self._later = Later()
         self._not_cacheable = Outage("requests_not_cacheable", "requests_cacheable_again")
         self._absence = Absence("semantic_cache_passed_over", "semantic_cache_back")
@@ -67,6 +77,13 @@ class ReplyCaches:
     @classmethod
     def off(cls) -> ReplyCaches:
         return cls()
+
+    async def warm_up(self) -> None:
+        """Before the first task. What fails or takes too long is left to the first look, which says so."""
+        warming = (cold.warm_up() for cold in self._cold)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                await asyncio.gather(*warming, return_exceptions=True)
 
     def call(self, attempt: Attempt, input: ModelInput, model: str) -> CachedCall | None:
         """One model call as the caches see it; `model` is the first of its chain. None where no cache may be asked:

@@ -52,7 +52,7 @@ class PydanticAIEmbedder:
         self._on_use(result.usage.input_tokens, _dollars(result))
         return [_of_length_one(vector) for vector in result.embeddings]
 
-    def warm_up(self) -> None:
+    async def warm_up(self) -> None:
         """There is nothing to load."""
 
     async def close(self) -> None:
