@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
+from itertools import product, repeat
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,7 @@ from .deployment import Deployment
 from .http_api import Api
 
 ANSWER = "You block it in the app, under cards."
-QUESTION, IN_OTHER_WORDS = "How do I block my card number 17?", "Please tell me how I can block my card number 17."
-MOST_ASKED = 150
-"""One in ten is asked although a reply is kept, and what was just asked may not be kept yet."""
+QUESTION = "How do I block my card number 17?"
 
 
 async def ask(api: Api, question: str) -> dict[str, Any]:
@@ -23,12 +24,22 @@ async def ask(api: Api, question: str) -> dict[str, Any]:
     return {**answer.body, "cache": answer.headers.get("x-roadworthy-cache")}
 
 
-async def until_answered(api: Api, question: str) -> dict[str, Any]:
-    for _ in range(MOST_ASKED):
+def wordings() -> list[str]:
+    """Of one question, each once."""
+    beginnings = ["Please tell me", "Tell me", "Can you say", "Could you explain", "Do you know", "I want to know"]
+    asking = ["how I can block", "how to block", "how I could block", "what I do to block", "where I can block"]
+    ends = ["my card number 17", "the card number 17", "my bank card, number 17", "card number 17"]
+    texts = [" ".join(parts) for parts in product(beginnings, asking, ends)]
+    random.Random(1).shuffle(texts)
+    return texts
+
+
+async def until_answered(api: Api, questions: Iterable[str]) -> tuple[str, dict[str, Any]]:
+    for question in questions:
         task = await ask(api, question)
         if task["cache"] == "semantic":
-            return task
-    raise AssertionError(f"the cache never answered {question!r}")
+            return question, task
+    raise AssertionError("the cache never answered")
 
 
 async def test_a_question_that_means_the_same_is_answered_without_the_model(bare_deployment: Deployment) -> None:
@@ -39,8 +50,9 @@ async def test_a_question_that_means_the_same_is_answered_without_the_model(bare
     _, api = await bare_deployment.start_api(command="serve")
 
     assert (await ask(api, QUESTION))["cache"] == "miss"
-    await until_answered(api, QUESTION)
-    task = await until_answered(api, IN_OTHER_WORDS)
+    # In the same words at once, or when it is kept, which nobody waits for.
+    await until_answered(api, repeat(QUESTION, 20))
+    in_other_words, task = await until_answered(api, wordings())
     assert (task["usage"]["cached_calls"], task["usage"]["cost_usd"]) == (1, "0")
     assert float(task["usage"]["saved_usd"]) > 0
     for number in (16, 18, 19):
@@ -48,4 +60,4 @@ async def test_a_question_that_means_the_same_is_answered_without_the_model(bare
 
     clear = await bare_deployment.start("cache", "clear", "--agent", "faq", "--url", api.url)
     assert await clear.ended() == 0, clear.present_state()
-    assert (await ask(api, IN_OTHER_WORDS))["cache"] == "miss"
+    assert (await ask(api, in_other_words))["cache"] == "miss"

@@ -10,7 +10,7 @@ from roadworthy.core.model_gateway.model_reply import ModelReply
 from roadworthy.domain.errors import StoreUnavailable
 
 from .different_questions import different_questions
-from .standing_in import ENOUGH, PLACE, Directions, Surroundings, asked, reply
+from .standing_in import ENOUGH, PLACE, Directions, Surroundings, asked, reply, wordings
 
 QUESTION, IN_OTHER_WORDS = "How do I block my card?", "Can you tell me how I can block my card?"
 
@@ -32,8 +32,8 @@ async def test_a_reply_answers_a_question_that_means_the_same(around: Surroundin
 async def test_nothing_is_answered_before_enough_was_compared(around: Surroundings):
     cache = around.worker()
     first = None
-    for number in range(ENOUGH):
-        if await asked(cache, QUESTION, "In the app.") is not None:
+    for number, wording in enumerate(wordings(ENOUGH)):
+        if await asked(cache, wording, "In the app.") is not None:
             first = number
             break
     assert first is not None
@@ -96,19 +96,51 @@ async def test_who_is_alone_must_be_near(around: Surroundings):
     assert await cache.look(PLACE, IN_OTHER_WORDS) is None
 
 
+async def test_the_same_words_are_answered_before_anything_was_learnt(around: Surroundings):
+    cache = around.worker(lambda: 0.0)
+    assert await asked(cache, QUESTION, "In the app.") is None
+    for repeat in (QUESTION, f"  {QUESTION.replace(' ', '  ')} "):
+        found = await cache.look(PLACE, repeat)
+        assert found is not None
+        assert found.reply.text == "In the app."
+    for other in (QUESTION.lower(), QUESTION.replace("card", "key"), IN_OTHER_WORDS):
+        assert await cache.look(PLACE, other) is None
+    assert await cache.look(replace(PLACE, hard_key=b"another user"), QUESTION) is None
+
+
+async def test_the_same_words_with_two_answers_are_asked_again(around: Surroundings):
+    one, other = around.worker(), around.worker()
+    for cache in (one, other):
+        assert await cache.look(PLACE, QUESTION) is None
+    await one.keep(PLACE, QUESTION, reply("In the app."))
+    await other.keep(PLACE, QUESTION, reply("Call us."))
+    assert await one.look(PLACE, QUESTION) is None
+
+
+async def test_nothing_is_learnt_from_the_same_words(around: Surroundings):
+    cache = around.worker()
+    for _ in range(ENOUGH):
+        await asked(cache, QUESTION, "In the app.")
+    assert await cache.look(PLACE, IN_OTHER_WORDS) is None
+    await cache.close()
+    (counts,) = around.database.similar.lessons.values()
+    assert (counts[0], sum(counts[1:])) == (ENOUGH + 1, 1)
+
+
 async def test_a_tenth_is_asked_all_the_same_and_what_differs_then_is_not_used_any_more(around: Surroundings):
     cache, shadow = await around.learnt(), around.worker(lambda: 0.0999)
     await asked(cache, QUESTION, "In the app.")
-    assert await around.worker(lambda: 0.1).look(PLACE, QUESTION) is not None
-    assert await asked(shadow, QUESTION, "The app has no such thing any more.") is None
+    assert await around.worker(lambda: 0.1).look(PLACE, IN_OTHER_WORDS) is not None
+    assert await asked(shadow, IN_OTHER_WORDS, "The app has no such thing any more.") is None
     # Two answers to one question: neither is to be trusted.
-    assert await cache.look(PLACE, QUESTION) is None
+    assert await cache.look(PLACE, "Tell me, how could I block my card?") is None
 
 
 async def test_a_shadow_call_that_says_the_same_confirms_the_reply(around: Surroundings):
     await asked(await around.learnt(), QUESTION, "In the app.")
-    await asked(around.worker(lambda: 0.05), QUESTION, "In the app.")
-    rows = [row for row in around.database.similar.rows.values() if row.question.question == QUESTION]
+    await asked(around.worker(lambda: 0.05), IN_OTHER_WORDS, "In the app.")
+    asked_about = (QUESTION, IN_OTHER_WORDS)
+    rows = [row for row in around.database.similar.rows.values() if row.question.question in asked_about]
     assert sorted(row.question.confirmed for row in rows) == [0, 1]
     assert len({row.question.answer for row in rows}) == 1
 
@@ -117,7 +149,7 @@ async def test_another_worker_knows_what_was_learnt_and_kept(around: Surrounding
     cache = await around.learnt()
     await asked(cache, QUESTION, "In the app.")
     await cache.close()
-    assert await around.worker().look(PLACE, QUESTION) is not None
+    assert await around.worker().look(PLACE, IN_OTHER_WORDS) is not None
 
 
 async def test_workers_learn_together(around: Surroundings):

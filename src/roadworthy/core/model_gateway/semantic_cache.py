@@ -2,7 +2,8 @@
 
 A kept reply may answer a question if everything that surrounds the two is equal (its place), if they say the same
 exactly (`semantic/similarity_guards.py`), and if what is kept around the question agrees on the answer so far as was
-learnt to be enough (`semantic/learnt_thresholds.py`). It is learnt from replies that were made anew although one was
+learnt to be enough (`semantic/learnt_thresholds.py`). One that was asked before in the same words needs no lessons:
+its own reply answers it. It is learnt from replies that were made anew although one was
 kept: those of questions that were not near enough, and of every tenth that was (a *shadow call*).
 """
 
@@ -32,6 +33,7 @@ from roadworthy.core.model_gateway.semantic.neighbourhood import (
     Neighbour,
     candidate,
     neighbours,
+    repeated,
 )
 from roadworthy.core.model_gateway.semantic.question_reading import QuestionReading, read_question
 from roadworthy.core.model_gateway.semantic.same_answer import AnswersAlike, SameAnswer
@@ -65,6 +67,8 @@ class _Look:
     candidate: Candidate | None
     score_place: int
     was_near_enough: bool
+    is_repeat: bool
+    """Asked before in the same words."""
     as_of: float
 
 
@@ -96,11 +100,12 @@ class SemanticCache:
             return None
         lessons = self._lessons(place)
         vector, _ = await asyncio.gather(self._embeddings.embed(question), lessons.load())
-        look = await self._look_around(place, reading, vector, lessons)
+        look = await self._look_around(place, question, reading, vector, lessons)
         chosen = look.candidate
-        lessons.came(None if chosen is None else look.score_place)
+        # What needs no lessons gives none: a score of others would seem more certain than it is.
+        lessons.came(None if chosen is None or look.is_repeat else look.score_place)
         self._tell_in_time(lessons)
-        may_answer = chosen is not None and look.was_near_enough and self._draw() >= SHADOW_SHARE
+        may_answer = look.is_repeat or (look.was_near_enough and self._draw() >= SHADOW_SHARE)
         found = await self._found(chosen) if chosen is not None and may_answer else None
         if found is None:
             self._remember(place, question, look)
@@ -113,7 +118,7 @@ class SemanticCache:
             return
         lessons, chosen = self._lessons(place), look.candidate
         answer = await self._answer_like(reply, look)
-        if chosen is not None:
+        if chosen is not None and not look.is_repeat:
             same = answer == chosen.neighbour.kept.answer
             lessons.compared(look.score_place, same)
             if same and look.was_near_enough:
@@ -133,15 +138,21 @@ class SemanticCache:
         await self._later.close()
 
     async def _look_around(
-        self, place: CachePlace, reading: QuestionReading, vector: Sequence[float], lessons: FamilyLessons
+        self,
+        place: CachePlace,
+        question: str,
+        reading: QuestionReading,
+        vector: Sequence[float],
+        lessons: FamilyLessons,
     ) -> _Look:
         where = self._whereabouts(place, reading, len(vector))
         nearby = await self._store.nearest(where, sketch_of(vector), MOST_NEIGHBOURS)
         near = neighbours(vector, nearby.kept)
-        chosen = candidate(reading, near)
+        repeat = repeated(question, near)
+        chosen = repeat or candidate(reading, near)
         score_place = 0 if chosen is None else place_of(chosen.score)
         near_enough = chosen is not None and score_place >= lessons.threshold(place.error_budget)
-        return _Look(where, vector, near, chosen, score_place, near_enough, nearby.as_of)
+        return _Look(where, vector, near, chosen, score_place, near_enough, repeat is not None, nearby.as_of)
 
     async def _found(self, chosen: Candidate) -> Found | None:
         kept = chosen.neighbour.kept

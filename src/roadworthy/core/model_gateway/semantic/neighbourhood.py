@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,19 @@ def candidate(reading: QuestionReading, near: Sequence[Neighbour]) -> Candidate 
         if other is not None and may_share_an_answer(reading, other):
             return Candidate(neighbour, _agreement(neighbour.kept, near))
     return None
+
+
+def repeated(question: str, near: Sequence[Neighbour]) -> Candidate | None:
+    """The same question, word for word: nothing has to be learnt to use its reply again, but that it has only one."""
+    words = _words(question)
+    same = [neighbour for neighbour in near if _words(neighbour.kept.question) == words]
+    return Candidate(same[0], 1.0) if len({neighbour.kept.answer for neighbour in same}) == 1 else None
+
+
+def _words(question: str) -> str:
+    """Its spaces don't count, unless lines do."""
+    text = unicodedata.normalize("NFC", question)
+    return text.strip() if "\n" in text.strip() else " ".join(text.split())
 
 
 def _agreement(chosen: KeptQuestion, near: Sequence[Neighbour]) -> float:
