@@ -28,7 +28,7 @@ async def test_an_idle_worker_with_its_supervisor(bare_deployment: Deployment, f
         bounds = ("--min", "1", "--max", "1", "--health-port", "0")
         supervisor = await bare_deployment.start("worker", SMALL, *bounds, database_url=url, lease_seconds="30")
         await supervisor.until_logged("worker_ready")
-        rate = await statements_a_second(counter, starting=4, more=4)
+        rate = await statements_a_second(counter, starting=5, more=5)
         print(f"an idle worker and its supervisor: {rate:.2f} statements a second; {counter.present_state()}")
         assert 0.5 < rate < 2
         assert await supervisor.terminate() == 0
