@@ -44,6 +44,6 @@ class OtherConnection:
 
     async def until(self, condition: str, *values: object) -> None:
         """Until the query answers true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not await self._watch.fetchval(condition, *values):  # noqa: ASYNC110
                 await asyncio.sleep(0.002)  # the server tells nobody when it begins to wait

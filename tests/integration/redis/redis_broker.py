@@ -26,7 +26,7 @@ def valkey_program() -> Path:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something in the server, which has no event for it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

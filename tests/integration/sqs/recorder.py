@@ -42,7 +42,7 @@ class Recorder:
         return [parameters for name, parameters in self.requests if name == action]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(condition)
 
     async def _pass_on(self, request: web.Request) -> web.Response:

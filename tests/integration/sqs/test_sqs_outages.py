@@ -38,7 +38,7 @@ async def test_a_killed_server_is_noticed_at_once_named_once_and_found_again(
         waiting = asyncio.create_task(queue.wait([LANE], 20))
         await asyncio.wait([waiting], timeout=0.3)
         mortal_server.kill()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             with pytest.raises(BrokerUnavailable, match="is away"):
                 await waiting
             for call in (queue.post([LANE]), queue.wait([LANE], 20), queue.wait([LANE], 20)):

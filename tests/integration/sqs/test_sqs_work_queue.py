@@ -17,7 +17,7 @@ QUEUE = "test__support_v1"
 
 async def until(server: SqsServer, tickets: tuple[int, int]) -> None:
     """Wait for something in the server, which has no event for it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while server.tickets(QUEUE) != tickets:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -26,7 +26,7 @@ class Counted:
 
     async def until(self, calls: int) -> None:
         """Wait until there were so many."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.calls) < calls:
                 self._called.clear()
                 await self._called.wait()

@@ -118,7 +118,7 @@ class Cluster:
         return await self.tasks.find(task.principal, task.id)
 
     async def until(self, task: Task, wanted: Callable[[Task], bool]) -> Task:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not wanted(found := await self.find(task)):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return found
@@ -131,7 +131,7 @@ class Cluster:
 
     async def released(self, task: Task) -> None:
         """Wait until the pause before its next try is over."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await self.upkeep.release_due_tasks(10):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await MemoryWorkQueue(self.broker).post({task.lane})

@@ -196,7 +196,7 @@ async def test_in_a_tool(effect: Any, kind: str):
         if effect != "once":
             assert worker.abandoned.count == (kind == "thread")
         over.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while worker.abandoned.count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     results = [entry.key for entry in await cluster.journal.read(DEVELOPER, task.id) if entry.key.startswith("t")]

@@ -54,7 +54,7 @@ async def hanging() -> AsyncIterator[Hanging]:
 
 async def until_nothing_is_left(worker: Worker, hanging: Hanging) -> None:
     hanging.over.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while worker.abandoned.count:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

@@ -67,7 +67,7 @@ async def begun(cluster: Cluster, shop: Shop, old: AgentService) -> AsyncGenerat
     shop.hang_in = "tell"
     worker = asyncio.create_task(cluster.worker(old).run())
     task = await cluster.submit(old, "7")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await shop.hanging.wait()
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
@@ -146,7 +146,7 @@ async def test_where_the_new_code_does_something_else_it_does_nothing_and_the_ta
         assert "start a worker of version '1' and the task goes on there by itself" in parked.reason
         async with cluster.working(old):
             # As upkeep does, again and again: the worker registers beside this loop.
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not await cluster.lanes.release_parked_tasks(10):  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
             ended = await cluster.ended(task)

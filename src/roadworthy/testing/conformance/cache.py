@@ -144,6 +144,6 @@ class CacheContract:
         return looked.stamp
 
     async def _gone(self, cache: Cache, marks: tuple[str, ...], key: bytes) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await value_of(cache, marks, key) is not None:  # noqa: ASYNC110
                 await asyncio.sleep(SHORT)
