@@ -124,7 +124,7 @@ async def test_workers_of_a_killed_supervisor_hand_over_by_themselves(supervisio
     assert (await supervision.ended(desk_is_asked))[0]["status"] == "succeeded"
     supervisor.send(signal.SIGKILL)
     await supervisor.until(lambda: len(supervisor.logged("supervisor_lost")) == 2, "both workers notice")
-    await supervisor.until_logged("worker_draining")
+    await supervisor.until(lambda: supervisor.logged("worker_draining"), "the one with a task drains")
     desk.release()
     for pid in spawned(supervisor):
         await gone(pid)
