@@ -147,7 +147,7 @@ async def test_readers_see_a_stream_as_from_a_model(cluster: Cached, asked: Aske
     live = [event for record in await cluster.event_log.read(again.id, 0) for event in record.events]
     pieces = [event.data["text"] for event in live if event.kind is EventKind.TEXT]
     assert "".join(pieces) == ANSWER
-    assert len(pieces) > 3
+    assert len(pieces) > 1
     assert EventKind.RESTART not in [event.kind for event in live]
 
 
