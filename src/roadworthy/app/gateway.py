@@ -12,6 +12,12 @@ from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.core.model_gateway.counters import GatewayCounters
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.tool_gateway.gateway import ToolGateway
+
+
+def new_tool_gateway(settings: Settings) -> ToolGateway:
+    """Of one worker."""
+    return ToolGateway(lease_seconds=settings.lease_seconds)
 
 
 def new_gateway(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> ModelGateway:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import anyio.to_thread
 
 from roadworthy.app.clock import SystemClock
-from roadworthy.app.gateway import new_gateway
+from roadworthy.app.gateway import new_gateway, new_tool_gateway
 from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
@@ -84,6 +84,7 @@ def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings,
             budgets=settings.budget_limits,
         ),
         gateway,
+        new_tool_gateway(settings),
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from roadworthy.domain.effect import StartedCall
+
 
 class Scope:
     """One run of one agent: it counts its own steps, and its entries have its place before their names."""
@@ -48,6 +50,8 @@ class Surroundings:
     call: str = ""
     """The journal name of the tool call; empty in the agent's own code."""
     runs: int = 0
+    started: StartedCall | None = None
+    """The tool call; None in the agent's own code."""
 
     def inner(self) -> Scope:
         """Of the next agent that is run here. A tool that is tried again begins at the first one, so that what its

@@ -11,6 +11,9 @@ RoadworthyError
 │   ├── SessionBusy                 on_busy="reject" met a running task
 │   ├── IdempotencyKeyReused        same key, another body
 │   ├── NotDead                     resume or discard met a task that is alive or ended otherwise
+│   ├── NotPending                  decide met a call that nobody is asked about, or a task that has ended
+│   ├── DecidedBefore               decide met a call that was decided otherwise
+│   ├── DecisionTooSoon             decide met a call that may still be running
 │   ├── NotUncertain                correct met a charge whose cost is known, or whose call is under way
 │   ├── NoAnswer                    a grade met a task that has no answer
 │   ├── TaskIsDead                  cancel met a dead task, which only an operator ends for good
@@ -20,6 +23,9 @@ RoadworthyError
 ├── OutOfBudget                 a budget takes no new task until its window ends      402
 ├── StoreUnavailable            PostgreSQL is away; nothing was accepted              503
 ├── BrokerUnavailable           Redis or SQS is away; the store still knows everything
+├── SandboxFailed               code of a model could not be run; it says nothing of the code
+├── AddressRefused              a tool may not connect to where the model wanted it to
+├── TooMuchReceived             what a tool fetched is larger, or slower, than it may be
 ├── EmbeddingFailed             no vectors for a cache: it is passed over
 ├── TaskInterruption            ends one attempt of a task, on purpose
 │   ├── Fenced                      a newer attempt owns the task
@@ -29,6 +35,8 @@ RoadworthyError
 │   │   └── BudgetUsedUp                a budget above the task: the user's day, the tenant's or everybody's month
 │   ├── HandoverRequested           the worker drains
 │   ├── EffectUnknown               a `once` call was started and never came back
+│   ├── DecisionNeeded              a call waits until a person allows or answers it
+│   ├── TooSoonToKnow               whether a call happened can't be known yet: it may still be running somewhere
 │   └── JournalMismatch             the code no longer does what its journal says
 ├── AttemptFailed               ends one attempt, not on purpose; its class says whether there is another try
 │   ├── ModelCallFailed             what a provider, or the way to it, did wrong
@@ -130,6 +138,28 @@ class NotDead(Conflict):
     """Only a dead task can be resumed or discarded."""
 
     code = "not_dead"
+
+
+class NotPending(Conflict):
+    """Nobody is asked about this call; GET the task to see what it waits for."""
+
+    code = "not_pending"
+
+
+class DecidedBefore(Conflict):
+    """Somebody has decided about this call already."""
+
+    code = "decided_before"
+
+
+class DecisionTooSoon(Conflict):
+    """The call may still be running; decide when it can no longer be."""
+
+    code = "decision_too_soon"
+
+    def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = seconds
 
 
 class NotUncertain(Conflict):
@@ -259,10 +289,49 @@ class EffectUnknown(TaskInterruption):
         self.tool = tool
 
 
+class DecisionNeeded(TaskInterruption):
+    """A tool call waits for a person."""
+
+    code = "decision_needed"
+
+    def __init__(self, message: str | None = None, *, tool: str | None = None) -> None:
+        super().__init__(message)
+        self.tool = tool
+
+
+class TooSoonToKnow(TaskInterruption):
+    """Whether a call happened is asked once it can no longer be running."""
+
+    code = "too_soon_to_know"
+
+    def __init__(self, message: str | None = None, *, seconds: float = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """Until it can be known."""
+
+
 class JournalMismatch(TaskInterruption):
     """The agent's code no longer does what this task's journal says; a person decides."""
 
     code = "journal_mismatch"
+
+
+class SandboxFailed(RoadworthyError):
+    """The sandbox did not run this code."""
+
+    code = "sandbox_failed"
+
+
+class AddressRefused(RoadworthyError):
+    """This address is not one that the tool may reach."""
+
+    code = "address_refused"
+
+
+class TooMuchReceived(RoadworthyError):
+    """The answer is larger than the tool accepts, or takes longer."""
+
+    code = "too_much_received"
 
 
 class AttemptFailed(RoadworthyError):

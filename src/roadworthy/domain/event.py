@@ -12,9 +12,11 @@ Details of journal entries (`JournalEntry.detail`):
 
     model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try] (where it was streamed),
               tool_calls: [{call_id, tool, arguments}], usage: {input_tokens, …}, cost, seconds}
-    tool      {step, call_id, tool, effect, outcome: "done" | "failed" | "not_done", result, seconds,
-              arguments (unless the effect is `read`)}
-    started   {step, call_id, tool, effect, arguments}
+    tool      {step, call_id, tool, effect, outcome (`domain/effect.py`), result, seconds, arguments (unless the effect
+              is `read`), cut: its size in bytes before it was cut, decision: {verdict, by, note, at}}
+    started   {step, call_id, tool, effect, arguments, key (its idempotency key), seconds (its time limit)}
+    asked     {step, call_id, tool, effect, arguments, about (`domain/decision.py`), words, error}
+    whole     {step, call_id, tool}
 
 Events of a generation above 0 say so (`generation`): its steps are counted from 1 again.
 """
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from roadworthy.domain.decision import result_key
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.task import LIFE_ENDS, StatusChange, TaskStatus
@@ -135,10 +138,14 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
                 *(Event(number + 1 + i, EventKind.TOOL_CALL, of | call) for i, call in enumerate(calls)),
             )
         case EntryKind.TOOL:
-            shown = ("call_id", "tool", "outcome", "result", "seconds")
+            shown = ("call_id", "tool", "outcome", "result", "seconds", "cut", "decision")
             result = of | {name: detail[name] for name in shown if name in detail}
             return (Event(number, EventKind.TOOL_RESULT, result),)
-        case EntryKind.INPUT | EntryKind.STARTED:
+        case EntryKind.ASKED:
+            shown = ("about", "tool", "arguments", "words", "error")
+            asked = of | {"call_id": result_key(entry)} | {name: detail[name] for name in shown if name in detail}
+            return (Event(number, EventKind.APPROVAL, asked),)
+        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.WHOLE:
             return ()
 
 

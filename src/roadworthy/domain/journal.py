@@ -19,12 +19,17 @@ class EntryKind(StrEnum):
     STARTED = "started"
     """A `once` tool call is about to happen; without a TOOL entry of the same call its effect is unknown."""
     TOOL = "tool"
-    """A tool's result, or the error that the model was told."""
+    """A tool's result, or what the model was told instead."""
+    ASKED = "asked"
+    """A tool call waits for a person (`domain/decision.py`); its TOOL entry follows the decision."""
+    WHOLE = "whole"
+    """A tool's result as it came, where it was too large for the model."""
 
 
 def key_in(generation: int, name: str) -> str:
-    """The key of an entry: its name (`input`, `m3`, `t3:call_abc`, `s3:call_abc`), and before it the number of a
-    generation above 0 (`1/m3`). No name begins with a digit."""
+    """The key of an entry: its name (`input`, `m3`, and of one tool call `t3:call_abc` its result, `s3:call_abc` its
+    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut), and before it the
+    number of a generation above 0 (`1/m3`). No name begins with a digit."""
     return f"{generation}/{name}" if generation else name
 
 
@@ -103,7 +108,7 @@ def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
             )
         case EntryKind.TOOL:
             return replace(usage, tool_calls=usage.tool_calls + 1)
-        case EntryKind.INPUT | EntryKind.STARTED:
+        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.ASKED | EntryKind.WHOLE:
             return usage
 
 

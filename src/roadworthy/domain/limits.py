@@ -15,8 +15,8 @@ class Limits:
 
     `steps` counts model calls. `step_seconds` bounds one call of a model's provider, `first_token_seconds` the wait for
     the first piece of its answer (where it streams), `total_seconds` the running time over all attempts,
-    `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person. `cost_usd` 0 is no limit.
-    Raises ValueError for a limit that is not above zero.
+    `queue_seconds` the wait for a worker, `waiting_seconds` the wait for a person. `parallel_tools` is how many tool
+    calls of one task run at once. `cost_usd` 0 is no limit. Raises ValueError for a limit that is not above zero.
     """
 
     steps: int = 15
@@ -26,10 +26,12 @@ class Limits:
     queue_seconds: float = 600
     waiting_seconds: float = 604_800
     first_token_seconds: float = 20
+    parallel_tools: int = 16
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"limits.steps must be a whole number, not {self.steps!r}")
+        for name, count in (("steps", self.steps), ("parallel_tools", self.parallel_tools)):
+            if isinstance(count, bool) or not isinstance(count, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"limits.{name} must be a whole number, not {count!r}")
         for field in fields(self):
             value: object = getattr(self, field.name)
             if field.name == "cost_usd":

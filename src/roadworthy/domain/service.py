@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
 from roadworthy.domain.cache_policy import CachePolicy
+from roadworthy.domain.effect import Done, NotDone, StartedCall
 from roadworthy.domain.lane import NAME
 from roadworthy.domain.limits import Limits
 from roadworthy.domain.price import Price
@@ -16,6 +17,8 @@ from roadworthy.domain.task import lane_of
 
 Effect = Literal["read", "idempotent", "once"]
 Fallback = Literal["cached", "skip"] | Callable[..., Awaitable[Any]] | None
+Approval = Literal["never", "always"] | Callable[..., bool | Awaitable[bool]]
+Reconcile = Callable[[StartedCall], Awaitable[Done | NotDone | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,22 @@ class ToolPolicy:
     seconds: float = 30
     retries: int = 0
     fallback: Fallback = None
+    """What answers when the tool fails, never in the place of a `once` call that was started: `"cached"` the last good
+    result of the same arguments (of a `read`), `"skip"` a word to the model that it is not available, or a function of
+    the tool's arguments."""
+    approval: Approval = "never"
+    """Whether a person must allow a call: a function of its arguments says so for each. Where that raises, one must."""
+    reconcile: Reconcile | None = None
+    """Asked whether a `once` call that was started and did not come back has happened. None: a person is."""
+    sequential: bool = False
+    """Whether its calls run alone, with no other call of the same task beside them."""
+    concurrency: int | None = None
+    """How many calls of it one worker makes at once, over all tasks; None: as many as come."""
+    result_bytes: int = 100_000
+    """What is longer is cut for the model, with a note; the journal keeps all of it."""
+    repeatable: bool = False
+    """Whether the model may have the same thing done again, with equal arguments, in a later step. Else it meets the
+    first effect: the first result of a `once` tool, the same idempotency key of an `idempotent` one."""
 
     def __post_init__(self) -> None:
         if self.effect not in get_args(Effect):
@@ -42,6 +61,20 @@ class ToolPolicy:
             raise ValueError('a tool with effect "once" is never retried: declare it "idempotent" or "read"')
         if not (self.fallback in ("cached", "skip", None) or callable(self.fallback)):
             raise ValueError(f'tool fallback must be "cached", "skip" or a function, not {self.fallback!r}')
+        if self.fallback == "cached" and self.effect != "read":
+            raise ValueError(
+                'fallback "cached" is for tools with effect "read": else an older result would hide a failure'
+            )
+        if not (self.approval in ("never", "always") or callable(self.approval)):
+            raise ValueError(f'tool approval must be "never", "always" or a function, not {self.approval!r}')
+        if not (self.reconcile is None or callable(self.reconcile)):
+            raise ValueError(f"tool reconcile must be a function, not {self.reconcile!r}")
+        if self.reconcile is not None and self.effect != "once":
+            raise ValueError('reconcile is for tools with effect "once": others are simply called again')
+        if self.concurrency is not None and (type(self.concurrency) is not int or self.concurrency < 1):
+            raise ValueError(f"tool concurrency must be a whole number above zero, not {self.concurrency!r}")
+        if type(self.result_bytes) is not int or self.result_bytes < 1000:
+            raise ValueError(f"tool result_bytes must be a whole number from 1000 on, not {self.result_bytes!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +145,10 @@ class AgentService:
     """Shortens the framework's messages for the last resort, when every model has failed with all of them; None: the
     instructions and the newest message of the user, and what tools have answered since."""
 
+    check_result: Callable[[str, Any], Any] | None = None
+    """Sees each tool's name and result before the model does, and returns what the model gets; where it raises, the
+    model is told that the result was withheld. Plain or async."""
+
     def __post_init__(self) -> None:
         check_name("name", self.name)
         check_name("version", self.version)
@@ -140,7 +177,8 @@ class AgentService:
         return tuple(lane_of(self.name, version) for version in self.continues)
 
     def policy(self, tool: str) -> ToolPolicy:
-        """The tool's policy; a tool that was not declared happens at most once."""
+        """The tool's policy. A call of one that was not declared is never run again by itself; that the model may ask
+        for it again is all that can be assumed."""
         return self.tools.get(tool, _DEFAULT_POLICY)
 
 
@@ -173,4 +211,4 @@ def _older_versions(given: object, own: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(versions))
 
 
-_DEFAULT_POLICY = ToolPolicy()
+_DEFAULT_POLICY = ToolPolicy(repeatable=True)

@@ -16,6 +16,7 @@ def test_the_defaults_are_the_documented_ones():
         "queue_seconds": 600,
         "waiting_seconds": 604_800,
         "first_token_seconds": 20,
+        "parallel_tools": 16,
     }
 
 

@@ -12,6 +12,7 @@ from roadworthy.core.attempt import Attempt
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply, call_model
 from roadworthy.core.scope import Scope
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.model_input import NamedModel
@@ -22,9 +23,17 @@ from roadworthy.domain.task import Task, Turn
 class Gate:
     """Model and tool calls of one run of an agent; each is in the journal before its result is given out."""
 
-    def __init__(self, attempt: Attempt, threads: Executor, gateway: ModelGateway, scope: Scope | None = None) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        threads: Executor,
+        gateway: ModelGateway,
+        tool_gateway: ToolGateway,
+        scope: Scope | None = None,
+    ) -> None:
         self._attempt = attempt
         self._gateway = gateway
+        self.tool_gateway = tool_gateway
         self._scope = scope or attempt.scope
         self.loop = asyncio.get_running_loop()
         self.threads = threads
@@ -76,7 +85,7 @@ class Gate:
 
     def inner(self, scope: Scope) -> Gate:
         """The gate of an agent that this one runs."""
-        return Gate(self._attempt, self.threads, self._gateway, scope)
+        return Gate(self._attempt, self.threads, self._gateway, self.tool_gateway, scope)
 
 
 @dataclass(frozen=True, slots=True)

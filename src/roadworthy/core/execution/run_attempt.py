@@ -23,6 +23,7 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Surroundings, surroundings
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.errors import (
     AgentFailed,
@@ -78,6 +79,7 @@ class AttemptPorts:
     abandoned: Abandoned
     threads: ToolThreads
     gateway: ModelGateway
+    tool_gateway: ToolGateway
 
 
 class RunningAttempt:
@@ -92,7 +94,7 @@ class RunningAttempt:
         self.lease = lease
         self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher, ports.abandoned)
         self.attempt.max_retries = ports.max_retries
-        self.gate = Gate(self.attempt, ports.threads, ports.gateway)
+        self.gate = Gate(self.attempt, ports.threads, ports.gateway, ports.tool_gateway)
 
     def interrupt(self, error: TaskInterruption) -> None:
         """End the attempt now; a `once` call under way runs to its end first, unless the lease is lost."""

@@ -22,6 +22,7 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.money.money import Money
 from roadworthy.core.outage import Outage
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.domain.budget import BudgetLimits
 from roadworthy.domain.errors import (
@@ -82,6 +83,7 @@ class Worker:
         served: Mapping[str, Served],
         settings: WorkerSettings,
         gateway: ModelGateway | None = None,
+        tool_gateway: ToolGateway | None = None,
     ) -> None:
         self._ports = ports
         self._served = served
@@ -103,6 +105,7 @@ class Worker:
         self.abandoned = Abandoned()
         self._threads = ToolThreads()
         self.gateway = self._with_money(gateway or ModelGateway())
+        self.tool_gateway = tool_gateway or ToolGateway(lease_seconds=settings.lease_seconds)
         self._attempt_ports = AttemptPorts(
             ports.journal,
             ports.sessions,
@@ -114,6 +117,7 @@ class Worker:
             self.abandoned,
             self._threads,
             self.gateway,
+            self.tool_gateway,
         )
         self._heartbeat = Heartbeat(
             ports.open_registry,

@@ -18,7 +18,7 @@ _Steps = dict[tuple[int, str, int], dict[str, Any]]
 
 def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     """`[{generation, step, model, at, seconds, usage, cost_usd, saved_usd, text, tool_calls: [{call_id, tool,
-    arguments, effect, outcome, result, seconds}]}]`, in order; a tool call outside every model call stands under a
+    arguments, effect, outcome, result, seconds, …}]}]`, in order; a tool call outside every model call stands under a
     step without `model`. A service with tiers adds `tier` and `routed_by`. A reply that a cache gave names the `cache`;
     one that took several calls of providers lists its `tries`, `[{model, failure, seconds, cost_usd, uncertain?,
     simplified?}]`; one that nobody counted the tokens of is `uncertain`, and costs its estimate; one that was too long
@@ -33,8 +33,12 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
                 _add_model_call(steps, entry, routed_by.get(entry.generation))
             case EntryKind.STARTED:
                 _add(steps, entry, "tool", "effect", "arguments").setdefault("outcome", STARTED)
+            case EntryKind.ASKED:
+                _add(steps, entry, "tool", "effect", "arguments", "about", "words", "error")
             case EntryKind.TOOL:
-                _add(steps, entry, "tool", "effect", "arguments", "outcome", "result", "seconds")
+                _add(steps, entry, "tool", "effect", "arguments", "outcome", "result", "seconds", "cut", "decision")
+            case EntryKind.WHOLE:
+                pass
             case EntryKind.INPUT:
                 if "why" in entry.detail:
                     routed_by[entry.generation] = entry.detail["why"]

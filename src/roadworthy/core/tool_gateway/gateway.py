@@ -1,0 +1,13 @@
+"""What the tool calls of one worker share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ToolGateway:
+    """One a worker. Without arguments: breakers of this process alone, no results kept, no sandbox."""
+
+    lease_seconds: float = 30
+    """Of a worker: for so long after its start a call may begin late, where its process was stopped in between."""

@@ -1,0 +1,42 @@
+"""What people decided about tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from roadworthy.domain.decision import Decision, NewDecision
+from roadworthy.domain.ids import TaskId
+from roadworthy.domain.principal import Principal
+from roadworthy.domain.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The decision is committed, now or by the same request before."""
+
+    decision: Decision
+    task: Task
+    """As it is then: `queued`, where it waited."""
+
+
+class Decisions(Protocol):
+    async def decide(
+        self, principal: Principal, task_id: TaskId, new: NewDecision, not_before: float | None
+    ) -> Decided:
+        """Keep the decision, and have a task that waits go on, in one transaction.
+
+        The task's owner may, and an operator of its tenant's choosing: whoever has the scope `operator`, and then it is
+        recorded as an action. Also taken while the task is queued or runs: an attempt that is about to wait goes on
+        instead. Deciding the same again (verdict and value) answers `Decided` again.
+
+        Raises NotFound where the task isn't there or isn't the principal's; NotPending where the task has ended, or the
+        journal has a result of that call by now; DecidedBefore where somebody decided otherwise; DecisionTooSoon before
+        `not_before` (seconds since 1970, by the store's clock).
+        """
+        ...
+
+    async def of_task(self, principal: Principal, task_id: TaskId) -> Sequence[Decision]:
+        """In the order in which they were made, of all generations; empty if the task isn't the principal's."""
+        ...

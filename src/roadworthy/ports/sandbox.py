@@ -1,0 +1,72 @@
+"""Where code runs that a model wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """What one run may use. What is not listed it does not get."""
+
+    seconds: float = 10
+    """Of the wall clock."""
+    cpu_seconds: float = 10
+    memory_bytes: int = 256 * 1024 * 1024
+    disk_bytes: int = 64 * 1024 * 1024
+    output_bytes: int = 100_000
+    """Of stdout and stderr each; what is more is cut."""
+    processes: int = 16
+    """Itself and what it starts, threads too."""
+
+
+class SandboxEnd(StrEnum):
+    """Why the code is no longer running."""
+
+    FINISHED = "finished"
+    RAISED = "raised"
+    """An exception of the code's own, or an exit code that is not 0."""
+    OUT_OF_TIME = "out_of_time"
+    OUT_OF_MEMORY = "out_of_memory"
+    REFUSED = "refused"
+    """It tried what it may not do, or uses what this sandbox does not know; `stderr` says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRun:
+    """What became of some code."""
+
+    end: SandboxEnd
+    stdout: str = ""
+    stderr: str = ""
+    """What it wrote there, then in words why it ended, where that was not by itself."""
+    result: str | None = None
+    """`repr` of its last line, where that is an expression other than None."""
+    seconds: float = 0.0
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """What it left in its working folder, by relative path, as far as it was asked for."""
+
+
+class Sandbox(Protocol):
+    """Each run has a working folder of its own, which is gone afterwards. Nothing of one run is seen by another."""
+
+    name: str
+
+    async def run(
+        self, code: str, *, files: Mapping[str, bytes] | None = None, limits: SandboxLimits | None = None
+    ) -> SandboxRun:
+        """Run Python `code` with these files in its working folder.
+
+        SandboxFailed where the sandbox itself can't; whatever the code does ends in a SandboxRun. A run that is
+        cancelled is ended, with all of its processes.
+        """
+        ...
+
+    async def check(self) -> None:
+        """SandboxFailed, saying what is missing on this machine, unless it would run code as promised."""
+        ...
+
+    async def close(self) -> None: ...
