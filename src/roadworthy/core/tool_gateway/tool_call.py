@@ -12,11 +12,10 @@ from typing import Any
 import orjson
 
 from roadworthy.core.attempt import Attempt, Draft
-from roadworthy.core.scope import Scope, Surroundings, surroundings
-from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption, ToolCallFailed
-from roadworthy.domain.failure_class import FailureClass
+from roadworthy.core.scope import Scope
+from roadworthy.core.tool_gateway.tries import Tries
+from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption
 from roadworthy.domain.journal import EntryKind
-from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.service import ToolPolicy
 
 _HOPS_UNTIL_SIBLINGS_STARTED = 3
@@ -122,7 +121,9 @@ class ToolCalls:
                 # Only a lost lease stops what is marked as started: nobody could tell later that it was not done.
                 await attempt.await_lease()
             started = time.monotonic()
-            reply = await self._act(call, do, policy, result)
+            reply = await Tries(self._gate, result).result(
+                attempt, self._gate.tool_gateway, call, None, policy, do, once_started=once
+            )
             seconds = round(time.monotonic() - started, 3)
             detail = shown | {"outcome": reply.outcome, "result": reply.result, "seconds": seconds, "digest": digest}
             await attempt.record(Draft(result, EntryKind.TOOL, reply.payload, detail))
@@ -133,62 +134,6 @@ class ToolCalls:
                 attempt.tools.when_no_once_runs()
         scope.link(result, reply.payload)
         return reply.payload
-
-    async def _act(
-        self, call: ToolCall, do: Callable[[], Awaitable[ToolReply]], policy: ToolPolicy, name: str
-    ) -> ToolReply:
-        this = asyncio.current_task()
-        assert this is not None  # noqa: S101
-        once = policy.effect == "once"
-        running = self._attempt.tools.running
-        outside, before = surroundings.get(), running.get(this)
-        running[this] = call.name
-        try:
-            for failures in range(policy.retries + 1):
-                # In doubt it waits: an attempt that ended here would leave its task with a worker that may live on.
-                await self._attempt.await_lease()
-                limit = asyncio.timeout(policy.seconds)
-                surroundings.set(Surroundings(self._gate, name))
-                try:
-                    with self._attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once):
-                        async with limit:
-                            return await do()
-                except TaskInterruption:
-                    raise
-                except AttemptFailed as raised:
-                    error = raised
-                except TimeoutError as raised:
-                    words = f"did not come back within {policy.seconds:g} s"
-                    if not limit.expired():
-                        words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
-                    error = self._failed(call, words, FailureClass.TOOL_TIMED_OUT, raised)
-                except Exception as raised:
-                    words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
-                    error = self._failed(call, words, FailureClass.TOOL_CALL_FAILED, raised)
-                except (SystemExit, KeyboardInterrupt) as raised:
-                    # It would leave the event loop and take every other task with it.
-                    words = f"raised {type(raised).__name__}: {foreign_words(raised)}"
-                    error = self._failed(call, words, FailureClass.TOOL_CALL_FAILED, raised)
-                if once and error.failure.is_retried:
-                    raise EffectUnknown(
-                        f"{error.message}; it must happen only once (a tool that is not declared otherwise counts so): "
-                        "look whether it happened, then cancel the task",
-                        tool=call.name,
-                    ) from error
-                if failures == policy.retries:
-                    raise error
-            raise AssertionError("unreachable: the last try returns or raises")
-        finally:
-            surroundings.set(outside)
-            if before is None:
-                del running[this]
-            else:
-                running[this] = before
-
-    def _failed(self, call: ToolCall, words: str, failure: FailureClass, raised: BaseException) -> AttemptFailed:
-        error = ToolCallFailed(f"the tool {call.name!r} {words}", failure, tool=call.name)
-        error.__cause__ = raised
-        return error
 
 
 def canonical(arguments: object) -> bytes:
