@@ -23,6 +23,7 @@ RoadworthyError
 ├── OutOfBudget                 a budget takes no new task until its window ends      402
 ├── StoreUnavailable            PostgreSQL is away; nothing was accepted              503
 ├── BrokerUnavailable           Redis or SQS is away; the store still knows everything
+├── ArgumentsRefused            a tool does not take the arguments that a person gave its call
 ├── SandboxFailed               code of a model could not be run; it says nothing of the code
 ├── AddressRefused              a tool may not connect to where the model wanted it to
 ├── TooMuchReceived             what a tool fetched is larger, or slower, than it may be
@@ -314,6 +315,12 @@ class JournalMismatch(TaskInterruption):
     """The agent's code no longer does what this task's journal says; a person decides."""
 
     code = "journal_mismatch"
+
+
+class ArgumentsRefused(RoadworthyError):
+    """The tool does not take these arguments."""
+
+    code = "arguments_refused"
 
 
 class SandboxFailed(RoadworthyError):

@@ -17,7 +17,8 @@ from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.model_gateway.reply_stream import ReplyStream
 from roadworthy.core.model_gateway.token_estimate import estimated_tokens
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
-from roadworthy.domain.errors import NotKeepable
+from roadworthy.domain.effect import NotDone, Outcome
+from roadworthy.domain.errors import NotKeepable, ToolCallFailed
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import JournalEntry, within
 from roadworthy.domain.model_input import ModelInput, NamedModel, ProviderCall
@@ -33,6 +34,8 @@ CallOf = (
     | Callable[[Callable[[str], None], ProviderCall], Awaitable[Result]]
 )
 FRAMEWORK = "function"
+_INSTEAD = b"!"
+"""Before what stands in a result's place: no JSON begins with it."""
 
 
 class TaskContext:
@@ -129,13 +132,20 @@ class TaskContext:
     async def tool(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
         """What `function(**arguments)` returns; after a crash it is taken from the journal.
 
-        A plain `def` runs in a thread. Its effect is what the service's ToolPolicy of that name says.
+        A plain `def` runs in a thread. Its effect is what the service's ToolPolicy of that name says. Raises NotDone
+        where it certainly did not happen, ToolCallFailed where a person did not allow it.
         """
         name = function.__name__
         place = (self._gate.step, name)
         self._calls[place] += 1
-        call = ToolCall(name, f"{name}#{self._calls[place]}", canonical(arguments), asked_by_model=False)
-        fresh: list[Any] = []
+        call = ToolCall(
+            name,
+            f"{name}#{self._calls[place]}",
+            canonical(arguments),
+            asked_by_model=False,
+            answer=partial(_answer, name),
+        )
+        fresh: list[tuple[ToolReply, Any]] = []
 
         async def do() -> ToolReply:
             try:
@@ -149,11 +159,13 @@ class TaskContext:
                     raise
                 raise failed from error
             payload = _encoded(result, f"the result of the tool {name!r}")
-            fresh.append(result)
-            return ToolReply(payload, orjson.loads(payload))
+            reply = ToolReply(payload, orjson.loads(payload))
+            fresh.append((reply, result))
+            return reply
 
         payload = await self._gate.tool(call, do)
-        return fresh[0] if fresh else orjson.loads(payload)
+        # What the function gets may be another one than the tool gave back.
+        return fresh[-1][1] if fresh and fresh[-1][0].payload is payload else _result_in(payload, name)
 
 
 class FunctionRunner:
@@ -217,6 +229,22 @@ def messages_of(turn: Turn) -> list[dict[str, Any]]:
 def _turn(input: str, output: Any) -> Turn:
     said = [{"role": "user", "content": input}, {"role": "assistant", "content": output}]
     return Turn(FRAMEWORK, orjson.dumps(said))
+
+
+def _answer(tool: str, outcome: Outcome, value: Any) -> ToolReply:
+    """Of a call that no tool answered."""
+    if outcome in (Outcome.DONE, Outcome.FALLBACK):
+        return ToolReply(_encoded(value, f"the result of the tool {tool!r}"), value, outcome)
+    return ToolReply(_INSTEAD + orjson.dumps({"outcome": outcome, "words": value}), value, outcome)
+
+
+def _result_in(payload: bytes, tool: str) -> Any:
+    if not payload.startswith(_INSTEAD):
+        return orjson.loads(payload)
+    told = orjson.loads(payload[len(_INSTEAD) :])
+    if told["outcome"] == Outcome.NOT_DONE:
+        raise NotDone(told["words"])
+    raise ToolCallFailed(told["words"], tool=tool)
 
 
 def _encoded(value: Any, what: str) -> bytes:

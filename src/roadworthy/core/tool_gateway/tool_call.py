@@ -14,11 +14,33 @@ import orjson
 from roadworthy.core.attempt import Attempt, Draft
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.tries import Tries
+from roadworthy.domain.decision import About
+from roadworthy.domain.effect import Outcome
 from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption
 from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.service import ToolPolicy
 
 _HOPS_UNTIL_SIBLINGS_STARTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReply:
+    """What a tool gave back, or what the agent gets in its place."""
+
+    payload: bytes
+    """What the framework needs to have the same result again."""
+    result: Any
+    """As JSON types, for people."""
+    outcome: str = Outcome.DONE
+    """Of `domain/effect.py`."""
+
+
+Do = Callable[[], Awaitable[ToolReply]]
+
+
+def plain_answer(outcome: Outcome, value: Any) -> ToolReply:
+    """The payload is the value itself."""
+    return ToolReply(orjson.dumps(value), value, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +52,14 @@ class ToolCall:
     """JSON with sorted keys."""
     asked_by_model: bool = True
     """Then its arguments stand in the model's reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolReply:
-    """What a tool gave back."""
-
-    payload: bytes
-    """What the framework needs to have the same result again."""
-    result: Any
-    """As JSON types, for people."""
-    outcome: str = "done"
-    """`done`, or `failed` where the model is told what went wrong."""
+    answer: Callable[[Outcome, Any], ToolReply] = plain_answer
+    """What the agent gets where no tool answered. The value is a result (`done`, `fallback`), or words that say why
+    there is none."""
+    with_arguments: Callable[[Any], Awaitable[Do]] | None = None
+    """The same call with other arguments, which a person gave it. ArgumentsRefused if the tool does not take them; None
+    where nobody may change them."""
+    asks: About | None = None
+    """What the agent itself wants a person to be asked, whatever the policy says."""
 
 
 class ToolCalls:

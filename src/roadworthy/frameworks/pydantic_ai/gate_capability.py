@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
@@ -22,7 +23,13 @@ from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
 from roadworthy.frameworks.pydantic_ai.model_request import asking
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, ServiceModels
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
-from roadworthy.frameworks.pydantic_ai.tool_result import decode_result, encode_failed, encode_result, encode_retry
+from roadworthy.frameworks.pydantic_ai.tool_result import (
+    decode_result,
+    encode_answer,
+    encode_failed,
+    encode_result,
+    encode_retry,
+)
 
 _BY_DEFAULT = SimplifiedPrompt()
 
@@ -85,27 +92,28 @@ class GateCapability(AbstractCapability[Any]):
         return await self._through(name, f"output:{call_id}", output, lambda: handler(output))
 
     async def _through(self, name: str, call_id: str, arguments: Any, run: Any) -> Any:
-        fresh: list[Any] = []
+        fresh: list[tuple[ToolReply, Any]] = []
 
         async def do() -> ToolReply:
             try:
                 result = await run()
+                reply = encode_result(name, result)
             except (ToolRetryError, ModelRetry) as error:
-                fresh.append(error)
-                return encode_retry(error)
+                result, reply = error, encode_retry(error)
             except (ToolFailedError, ToolFailed) as error:
-                fresh.append(error)
-                return encode_failed(error)
+                result, reply = error, encode_failed(error)
             except Exception as error:
                 if (failed := tool_failure(error, name)) is None:
                     raise
                 raise failed from error
-            fresh.append(result)
-            return encode_result(name, result)
+            fresh.append((reply, result))
+            return reply
 
-        payload = await self._gate.tool(ToolCall(name, call_id, canonical(arguments)), do)
-        if not fresh:
+        call = ToolCall(name, call_id, canonical(arguments), answer=partial(encode_answer, name))
+        payload = await self._gate.tool(call, do)
+        # What the agent gets may be another one than the tool gave back.
+        if not (fresh and fresh[-1][0].payload is payload):
             return decode_result(payload)
-        if isinstance(fresh[-1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
-            raise fresh[-1]
-        return fresh[-1]
+        if isinstance(fresh[-1][1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
+            raise fresh[-1][1]
+        return fresh[-1][1]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from pydantic_ai.durable_exec import JSON_CODEC
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
 from pydantic_ai.messages import ToolReturn, ToolReturnContent
+from pydantic_ai.tools import ToolDenied
 
 from roadworthy.core.tool_gateway.tool_call import ToolReply
+from roadworthy.domain.effect import Outcome
 from roadworthy.domain.errors import NotKeepable
 
 
@@ -35,19 +38,32 @@ def encode_failed(error: ToolFailedError | ToolFailed) -> ToolReply:
     return _told("failed", str(error))
 
 
+def encode_answer(tool: str, outcome: Outcome, value: Any) -> ToolReply:
+    """Of a call that no tool answered: a value as if it were its result, or words to the model."""
+    match outcome:
+        case Outcome.DONE | Outcome.FALLBACK:
+            return replace(encode_result(tool, value), outcome=outcome)
+        case Outcome.DENIED:
+            return _told("denied", value, outcome)
+        case Outcome.NOT_DONE | Outcome.FAILED:
+            return _told("failed", value, outcome)
+
+
 def decode_result(payload: bytes) -> Any:
-    """The result as it was given to the agent; raises again what told the model to retry or that it failed."""
+    """The result as it was given to the agent; raises what tells the model to retry, or that it failed."""
     kept = orjson.loads(payload)
     match kept["kind"]:
         case "retry":
             raise ModelRetry(kept["message"])
         case "failed":
             raise ToolFailed(kept["message"])
+        case "denied":
+            return ToolDenied(kept["message"])
         case "return":
             return JSON_CODEC.load(ToolReturn, kept["value"])
         case _:
             return JSON_CODEC.load(ToolReturnContent, kept["value"])
 
 
-def _told(kind: str, message: str) -> ToolReply:
-    return ToolReply(orjson.dumps({"kind": kind, "message": message}), message, outcome="failed")
+def _told(kind: str, message: str, outcome: Outcome = Outcome.FAILED) -> ToolReply:
+    return ToolReply(orjson.dumps({"kind": kind, "message": message}), message, outcome)
