@@ -116,8 +116,8 @@ class Deployment:
         query = "select key, attempt from journal_entries where task_id = $1::text::uuid order by sequence"
         return [(row[0].partition(":")[0], row[1]) for row in await self.fetch(query, task_id)]
 
-    def gate(self, *, entry: str | None = None, status: str | None = None) -> Any:
-        return gate(self.database_url, entry=entry, status=status)
+    def gate(self, *, entry: str | None = None, status: str | None = None, task_id: str = "%") -> Any:
+        return gate(self.database_url, entry=entry, status=status, task_id=task_id)
 
     def release_everything(self) -> None:
         """Let everything go on that was held."""

@@ -10,20 +10,23 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from zlib import crc32
 
 import asyncpg
 
 from .watched import SECONDS
 
 MAKE_GATES = """
-create table gates (lock integer primary key, entry_key text, status text);
+create table gates (lock integer primary key, entry_key text, status text, task_id text);
 
 create function stop_at_gates() returns trigger language plpgsql as $$
 begin
     if tg_table_name = 'journal_entries' then
-        perform pg_advisory_xact_lock_shared(lock) from gates where new.key like entry_key;
+        perform pg_advisory_xact_lock_shared(lock) from gates
+        where new.key like entry_key and new.task_id::text like gates.task_id;
     else
-        perform pg_advisory_xact_lock_shared(lock) from gates where new.status = gates.status;
+        perform pg_advisory_xact_lock_shared(lock) from gates
+        where new.status = gates.status and new.id::text like gates.task_id;
     end if;
     return new;
 end
@@ -70,12 +73,16 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate(url: str, *, entry: str | None = None, status: str | None = None) -> AsyncGenerator[Gate]:
-    """A closed gate in front of journal entries whose key is like `entry`, or of a task's change to `status`."""
+async def gate(
+    url: str, *, entry: str | None = None, status: str | None = None, task_id: str = "%"
+) -> AsyncGenerator[Gate]:
+    """A closed gate in front of journal entries whose key is like `entry`, or of a task's change to `status`: of one
+    task, or of all."""
     connection = await asyncpg.connect(url)
-    lock = int.from_bytes((entry or status or "").encode()[:3])
+    lock = crc32(f"{entry}/{status}/{task_id}".encode()) >> 1
     await connection.execute("select pg_advisory_lock($1)", lock)
-    await connection.execute("insert into gates (lock, entry_key, status) values ($1, $2, $3)", lock, entry, status)
+    values = (lock, entry, status, task_id)
+    await connection.execute("insert into gates (lock, entry_key, status, task_id) values ($1, $2, $3, $4)", *values)
     closed = Gate(connection, lock)
     try:
         yield closed
