@@ -1,5 +1,5 @@
-"""What the tools under test have done to the world: rows in a database of their own, each written through the tool's own
-connection, and unique in nothing, so that what happened twice is there twice."""
+"""What the tools under test have done to the world: rows in a database of their own, each written through the tool's
+own connection, and unique in nothing, so that what happened twice is there twice."""
 
 from __future__ import annotations
 
