@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from roadworthy.core.redactor import Redactor
 
 
 @dataclass(frozen=True)
@@ -11,3 +13,5 @@ class ToolGateway:
 
     lease_seconds: float = 30
     """Of a worker: for so long after its start a call may begin late, where its process was stopped in between."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """Of the secrets that the worker's settings and environment hold."""

@@ -33,6 +33,10 @@ class ToolReply:
     """As JSON types, for people."""
     outcome: str = Outcome.DONE
     """Of `domain/effect.py`."""
+    content: Any = None
+    """What the model gets beside the result, as JSON types."""
+    has_media: bool = False
+    """Whether pictures, sound or documents are among it."""
 
 
 Do = Callable[[], Awaitable[ToolReply]]
@@ -52,6 +56,8 @@ class ToolCall:
     """JSON with sorted keys."""
     asked_by_model: bool = True
     """Then its arguments stand in the model's reply."""
+    is_output: bool = False
+    """Whether its result is the agent's answer: no model sees it."""
     answer: Callable[[Outcome, Any], ToolReply] = plain_answer
     """What the agent gets where no tool answered. The value is a result (`done`, `fallback`), or words that say why
     there is none."""
