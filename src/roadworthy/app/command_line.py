@@ -11,6 +11,7 @@ from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.cli.budget_commands import budget
 from roadworthy.edges.cli.cache_commands import cache
 from roadworthy.edges.cli.dead_commands import dead
+from roadworthy.edges.cli.decide_commands import decide
 from roadworthy.edges.cli.queue_commands import queue
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
@@ -115,6 +116,7 @@ def chat(
     raise typer.Exit(run_chat(url, agent))
 
 
+cli.command("decide")(decide)
 cli.add_typer(dead)
 cli.add_typer(queue)
 cli.add_typer(route)

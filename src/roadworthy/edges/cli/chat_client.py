@@ -77,7 +77,15 @@ class ChatClient:
             if error.code != TaskIsDead.code:
                 raise  # what died in the meantime has ended as well
 
-    async def events(self, task_id: str, after: int = 0) -> AsyncIterator[Told]:
+    async def task(self, task_id: str) -> dict[str, Any]:
+        """The task as it is now."""
+        return await self._send("GET", f"/v1/tasks/{task_id}", None, {})
+
+    async def decide(self, task_id: str, decision: Mapping[str, Any]) -> dict[str, Any]:
+        """What was decided. Sent again while nothing answers: the same decision twice is one."""
+        return await self._send("POST", f"/v1/tasks/{task_id}/decisions", orjson.dumps(dict(decision)), {})
+
+    async def events(self, task_id: str, after: int = 0) -> AsyncGenerator[Told]:
         """The task's events above `after`, through any number of connections, up to `done`.
 
         Raises Refused, and ServerDown when nothing answered for a minute.
@@ -100,12 +108,16 @@ class ChatClient:
                 await pauses.next(None)
 
     async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-        pauses = _Pauses(self._patience)
         data = orjson.dumps({name: value for name, value in body.items() if value is not None})
-        headers = {"Content-Type": "application/json", **headers}
+        return await self._send("POST", path, data, headers)
+
+    async def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
+        pauses = _Pauses(self._patience)
+        if data is not None:
+            headers = {"Content-Type": "application/json", **headers}
         while True:
             try:
-                async with self._http.post(f"{self._url}{path}", data=data, headers=headers) as response:
+                async with self._http.request(method, f"{self._url}{path}", data=data, headers=headers) as response:
                     await _check(response)
                     return orjson.loads(await response.read())
             except _TROUBLE as error:

@@ -32,6 +32,10 @@ class Screen(Protocol):
         """Something beside the answer: a tool, a delay."""
         ...
 
+    def question(self, line: str) -> None:
+        """A line that a person decides by: never cut."""
+        ...
+
     def error(self, line: str) -> None: ...
 
 
@@ -58,6 +62,9 @@ class PlainScreen:
 
     def note(self, line: str) -> None:
         """Nobody is looking."""
+
+    def question(self, line: str) -> None:
+        """As `note`."""
 
     def error(self, line: str) -> None:
         print(line, file=self._errors, flush=True)
@@ -112,6 +119,10 @@ class TerminalScreen:
         if len(line) > _MOST_OF_A_NOTE:
             line = f"{line[:_MOST_OF_A_NOTE]}…"
         self._console.print(Text(f"  {line}", style="dim"))
+
+    def question(self, line: str) -> None:
+        self.step_ended()
+        self._console.print(Text(f"  {line.translate(STEERING)}"))
 
     def error(self, line: str) -> None:
         self.step_ended()
