@@ -10,6 +10,7 @@ from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.budget_ledger import MemoryBudgetLedger
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
+from roadworthy.adapters.memory.decisions import MemoryDecisions
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.grades import MemoryGrades
@@ -26,6 +27,7 @@ from roadworthy.adapters.postgres import (
     PostgresBudgetAccounts,
     PostgresBudgetLedger,
     PostgresDeadLetters,
+    PostgresDecisions,
     PostgresDutySchedule,
     PostgresGrades,
     PostgresJournal,
@@ -81,6 +83,7 @@ def memory_stores() -> Stores:
         dead=MemoryDeadLetters(database),
         actions=MemoryOperatorActions(database),
         grades=MemoryGrades(database),
+        decisions=MemoryDecisions(database),
         ledger=MemoryBudgetLedger(database),
         accounts=MemoryBudgetAccounts(database),
         similar=MemorySimilarReplies(database),
@@ -104,6 +107,7 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
         dead=PostgresDeadLetters(pool),
         actions=PostgresOperatorActions(pool),
         grades=PostgresGrades(pool),
+        decisions=PostgresDecisions(pool),
         ledger=PostgresBudgetLedger(pool),
         accounts=PostgresBudgetAccounts(pool),
         similar=PostgresSimilarReplies(pool),

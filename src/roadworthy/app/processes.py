@@ -28,6 +28,7 @@ from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
+from roadworthy.core.insight.pending import PendingReader
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
@@ -40,6 +41,7 @@ from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.duty import UpkeepPorts
@@ -174,6 +176,8 @@ async def _api_running(
             cached_lanes={lane for lane, one in served.items() if one.service.cache is not None},
             budgets=Budgets(stores.accounts, limits),
             correct_charge=CorrectCharge(stores.accounts),
+            decide_call=DecideCall(stores.tasks, stores.journal, stores.decisions, announcer, settings.lease_seconds),
+            pending=PendingReader(stores.decisions, stores.journal, settings.lease_seconds),
             usage=UsageReader(stores.accounts),
             ready_checks=checks,
             metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock), gateway),

@@ -17,6 +17,7 @@ from roadworthy.adapters.postgres import (
     PostgresBudgetAccounts,
     PostgresBudgetLedger,
     PostgresDeadLetters,
+    PostgresDecisions,
     PostgresDutySchedule,
     PostgresGrades,
     PostgresJournal,
@@ -46,6 +47,7 @@ from roadworthy.ports.budget_accounts import BudgetAccounts
 from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.cache import Cache
 from roadworthy.ports.dead_letters import DeadLetters
+from roadworthy.ports.decisions import Decisions
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.grades import Grades
@@ -86,6 +88,7 @@ class Stores:
     dead_letters: DeadLetters
     operator_actions: OperatorActions
     grades: Grades
+    decisions: Decisions
     ledger: BudgetLedger
     accounts: BudgetAccounts
     queue: WorkQueue
@@ -145,6 +148,7 @@ async def open_stores(where: Addresses, connections: int) -> AsyncGenerator[Stor
             dead_letters=PostgresDeadLetters(pool),
             operator_actions=PostgresOperatorActions(pool),
             grades=PostgresGrades(pool),
+            decisions=PostgresDecisions(pool),
             ledger=PostgresBudgetLedger(pool),
             accounts=PostgresBudgetAccounts(pool),
             queue=queue,

@@ -72,6 +72,7 @@ def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings,
         stores.cancel_signals,
         stores.open_registry,
         ledger=stores.ledger,
+        decisions=stores.decisions,
     )
     return Worker(
         ports,

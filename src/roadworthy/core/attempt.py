@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Scope
 from roadworthy.domain.budget import ChargeSettlement
+from roadworthy.domain.decision import Decision
 from roadworthy.domain.errors import (
     Fenced,
     InternalError,
@@ -113,6 +114,9 @@ class Attempt:
         self.over = False
         """What the agent still does from then on, left behind as it may be, comes to nothing."""
         self.journal_check = JournalCheck(task, service.version)
+        self.decisions: Mapping[str, Decision] = {}
+        """What people had decided when it began, by the key of the call's result. Of a call that was allowed and never
+        came back: what came of it, once that is decided."""
         self.tools = ToolsUnderWay()
         self.scope = Scope()
         """Of the task's own agent."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from roadworthy.domain.journal import EntryKind, JournalEntry
+from roadworthy.domain.journal import EntryKind, JournalEntry, generation_of
 from roadworthy.domain.principal import Principal
 
 About = Literal["approval", "input", "effect"]
@@ -27,8 +27,11 @@ class Verdict(StrEnum):
     """It did not happen, and will not; the model is told so, with the note."""
 
 
+PERMISSION = frozenset({Verdict.APPROVE, Verdict.DENY})
+"""Answers to whether a call may be made; the others say what came of it."""
+
 FITTING: Mapping[About, frozenset[Verdict]] = {
-    "approval": frozenset({Verdict.APPROVE, Verdict.DENY}),
+    "approval": PERMISSION,
     "input": frozenset({Verdict.DONE, Verdict.NOT_DONE}),
     "effect": frozenset({Verdict.DONE, Verdict.NOT_DONE}),
 }
@@ -61,11 +64,16 @@ class NewDecision:
     """JSON: the arguments to call it with (APPROVE), or the result (DONE)."""
     note: str | None
     by: Principal
+    reason: str | None = None
+    """What a task says that goes on with it."""
+    detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Of the action that is recorded where an operator decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision as it was kept. There is one a call, for ever."""
+    """A decision as it was kept, for ever. A call has two at most: one that was allowed, was started and did not come
+    back has its effect decided as well."""
 
     call_id: str
     verdict: Verdict
@@ -75,6 +83,16 @@ class Decision:
     by_user: str
     at: float
     """Seconds since 1970, by the store's clock."""
+
+    def answers(self, verdict: Verdict) -> bool:
+        """Whether it decides what that verdict would decide."""
+        return (self.verdict in PERMISSION) is (verdict in PERMISSION)
+
+
+def standing(decisions: Iterable[Decision], generation: int) -> dict[str, Decision]:
+    """By call, what holds in this generation: what came of a call counts for more than that it was allowed."""
+    present = (decision for decision in decisions if generation_of(decision.call_id) == generation)
+    return {decision.call_id: decision for decision in sorted(present, key=lambda one: one.verdict not in PERMISSION)}
 
 
 def result_key(entry: JournalEntry) -> str:

@@ -25,6 +25,8 @@ class ActionKind(StrEnum):
     """A task was graded, by an operator or an evaluation."""
     CLEAR_CACHE = "clear_cache"
     """Kept replies were forgotten; the detail says of whom."""
+    DECIDE = "decide"
+    """Somebody else's tool call was decided; the detail says which call and how."""
 
 
 THE_USERS_OWN = ("input_before", "error")

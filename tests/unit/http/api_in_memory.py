@@ -13,6 +13,7 @@ from task_life import Life, World
 from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.cache import MemoryCache
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
+from roadworthy.adapters.memory.decisions import MemoryDecisions
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.grades import MemoryGrades
@@ -23,6 +24,7 @@ from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
+from roadworthy.core.insight.pending import PendingReader
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
@@ -33,6 +35,7 @@ from roadworthy.core.intake.used_up_budgets import UsedUpBudgets
 from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.upkeep.upkeep import NO_BUDGETS
@@ -41,6 +44,8 @@ from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.service import AgentService
 from roadworthy.edges.http.application import http_app
 from roadworthy.edges.http.dependencies import HttpDependencies
+
+LEASE_SECONDS = 30
 
 
 @dataclass
@@ -104,6 +109,7 @@ class Api:
         self.announcer = Announcer(MemoryWorkQueue(world.broker), self.publisher, MemoryCancelSignals(world.broker))
         services = services or (AgentService(None, name="support"),)
         self.dead = MemoryDeadLetters(world.database)
+        self.decisions = MemoryDecisions(world.database)
         self.lanes = MemoryLanes(world.database)
         self.accounts = MemoryBudgetAccounts(world.database)
         self.spender = Spender(world.database, limits)
@@ -125,6 +131,8 @@ class Api:
             clear_caches=ClearCaches([MemoryCache(world.broker)], MemoryOperatorActions(world.database)),
             budgets=Budgets(self.accounts, limits),
             correct_charge=CorrectCharge(self.accounts),
+            decide_call=DecideCall(world.task_store, world.journal, self.decisions, self.announcer, LEASE_SECONDS),
+            pending=PendingReader(self.decisions, world.journal, LEASE_SECONDS),
             usage=UsageReader(self.accounts),
             ready_checks={"store": world.task_store.ping},
             **changed,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from roadworthy.domain.decision import Decision
 from roadworthy.domain.event import changed_number
 from roadworthy.domain.grade import Grade
 from roadworthy.domain.ids import TaskId
@@ -62,6 +63,9 @@ class TaskRow:
     tier: Tier | None = None
     grades: dict[str, Grade] = field(default_factory=dict[str, Grade])
     """By source."""
+    decisions: list[Decision] = field(default_factory=list[Decision])
+    decided_attempt: int | None = None
+    """The attempt under which somebody decided last while it ran: if it means to wait, it goes on instead."""
     place: int = 0
     """Among the blocked tasks of its session that do not interrupt: the lowest is released first."""
 

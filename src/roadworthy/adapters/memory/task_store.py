@@ -173,14 +173,20 @@ class MemoryTaskStore:
             return SettleRefused()
         if row.status is not TaskStatus.RUNNING:
             return Settled(row.task(), self._released_before(row))
-        status, reason = settlement.status, settlement.reason
+        status, reason, error = settlement.status, settlement.reason, settlement.error
+        if status is TaskStatus.WAITING and row.decided_attempt == row.attempt:
+            status, reason, error = (
+                TaskStatus.QUEUED,
+                "somebody decided about one of its calls before it could wait",
+                None,
+            )
         if row.interrupted:
             status, reason = TaskStatus.CANCELLED, INTERRUPTED
         elif row.cancel_requested and status is not TaskStatus.CANCELLED:
             status, reason = TaskStatus.CANCELLED, "cancelled"
         elif status is TaskStatus.QUEUED and row.attempt >= MAX_ATTEMPTS:
             status, reason = TaskStatus.DEAD, "it was started too often"
-        row.output, row.error = settlement.output or row.output, settlement.error
+        row.output, row.error = settlement.output or row.output, error
         row.usage = settlement.usage or row.usage
         row.tier = settlement.tier or row.tier
         if status is TaskStatus.DEAD and row.error is None:

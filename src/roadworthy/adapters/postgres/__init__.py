@@ -7,6 +7,7 @@ Whatever a worker writes is checked under the lock of the task's row; rows are l
 from roadworthy.adapters.postgres.budget_accounts import PostgresBudgetAccounts
 from roadworthy.adapters.postgres.budget_ledger import PostgresBudgetLedger
 from roadworthy.adapters.postgres.dead_letters import PostgresDeadLetters
+from roadworthy.adapters.postgres.decisions import PostgresDecisions
 from roadworthy.adapters.postgres.duty_schedule import PostgresDutySchedule
 from roadworthy.adapters.postgres.grades import PostgresGrades
 from roadworthy.adapters.postgres.journal import PostgresJournal
@@ -25,6 +26,7 @@ __all__ = [
     "PostgresBudgetAccounts",
     "PostgresBudgetLedger",
     "PostgresDeadLetters",
+    "PostgresDecisions",
     "PostgresDutySchedule",
     "PostgresGrades",
     "PostgresJournal",

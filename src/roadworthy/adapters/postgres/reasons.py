@@ -33,6 +33,7 @@ RESUMED_NO_DECISION: Final = (
     "it was resumed, and then nobody decided within %s seconds; look what became of the call that it waited for, and "
     "resume it again"
 )
+DECIDED_MEANWHILE: Final = "somebody decided about one of its calls before it could wait"
 CONTINUED: Final = "continued by version "
 MOVED: Final = "moved from version %s to version %s by %s"
 SERVED_AGAIN: Final = "a worker of its version has started; the task is tried there once more"

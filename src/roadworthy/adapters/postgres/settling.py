@@ -84,6 +84,7 @@ class Settling:
             reasons.CANCELLED,
             reasons.TOO_MANY_ATTEMPTS,
             reasons.INTERRUPTED,
+            reasons.DECIDED_MEANWHILE,
         )
         return [rows.task(row) for row in found]
 

@@ -25,6 +25,7 @@ from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
+from roadworthy.domain.decision import Decision, standing
 from roadworthy.domain.errors import (
     AgentFailed,
     AttemptFailed,
@@ -41,6 +42,7 @@ from roadworthy.domain.keepable import check_keepable, foreign_words
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Settlement, Task, TaskStatus, Turn
+from roadworthy.ports.decisions import Decisions
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
 from roadworthy.ports.task_store import Settled, SettleRefused
@@ -80,6 +82,7 @@ class AttemptPorts:
     threads: ToolThreads
     gateway: ModelGateway
     tool_gateway: ToolGateway
+    decisions: Decisions | None = None
 
 
 class RunningAttempt:
@@ -186,6 +189,7 @@ class RunningAttempt:
         if task.journal_length:
             entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
             self.attempt.replay(entries)
+            self.attempt.decisions = await self._decisions()
         if task.attempt > 1:
             await self._stored(lambda: self._ports.gateway.money.take_over(self.attempt))
         facts = await self._first_entry(self.attempt.entries())
@@ -194,6 +198,13 @@ class RunningAttempt:
             sessions = self._ports.sessions
             history = await self._stored(lambda: sessions.history(task.principal, claimed.task.session_id, turns))
         return Start(task.input, history, facts["at"])
+
+    async def _decisions(self) -> Mapping[str, Decision]:
+        """What people have decided about its calls. Only calls that are in the journal can be decided."""
+        task, decisions = self._claimed.task, self._ports.decisions
+        if decisions is None:
+            return {}
+        return standing(await self._stored(lambda: decisions.of_task(task.principal, task.id)), task.generation)
 
     async def _first_entry(self, entries: Sequence[JournalEntry]) -> Mapping[str, Any]:
         service, runner = self._served.service, self._served.runner

@@ -36,6 +36,7 @@ from roadworthy.domain.ids import TaskId
 from roadworthy.domain.lease import Lease
 from roadworthy.domain.task import Claimed
 from roadworthy.ports.budget_ledger import BudgetLedger
+from roadworthy.ports.decisions import Decisions
 from roadworthy.ports.event_log import CancelSignals, EventLog
 from roadworthy.ports.journal import Journal
 from roadworthy.ports.session_store import SessionStore
@@ -61,6 +62,8 @@ class WorkerPorts:
     """How the heartbeat is kept apart from the event loop of the tasks."""
     ledger: BudgetLedger | None = None
     """Without one only each task's own limit holds."""
+    decisions: Decisions | None = None
+    """Without them nobody's decision reaches a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class Worker:
             self._threads,
             self.gateway,
             self.tool_gateway,
+            ports.decisions,
         )
         self._heartbeat = Heartbeat(
             ports.open_registry,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from roadworthy.core.insight.budgets import Budgets
 from roadworthy.core.insight.dead_letters import DeadLetterReader
 from roadworthy.core.insight.follow_task import FollowTask
+from roadworthy.core.insight.pending import PendingReader
 from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.sessions import Sessions
 from roadworthy.core.insight.tasks import Tasks
@@ -16,6 +17,7 @@ from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.clear_caches import ClearCaches
 from roadworthy.core.operations.correct_charge import CorrectCharge
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.edges.http.authenticate import Authenticate, everybody_is_the_developer
 from roadworthy.edges.http.metrics_route import MetricsRoute
@@ -41,6 +43,8 @@ class HttpDependencies:
     clear_caches: ClearCaches
     budgets: Budgets
     correct_charge: CorrectCharge
+    decide_call: DecideCall
+    pending: PendingReader
     usage: UsageReader
     clear_caches: ClearCaches
     ready_checks: Mapping[str, ReadyCheck] = field(default_factory=dict[str, ReadyCheck])

@@ -9,6 +9,7 @@ from typing import TypeVar
 from roadworthy.ports.budget_accounts import BudgetAccounts
 from roadworthy.ports.budget_ledger import BudgetLedger
 from roadworthy.ports.dead_letters import DeadLetters
+from roadworthy.ports.decisions import Decisions
 from roadworthy.ports.duty_schedule import DutySchedule
 from roadworthy.ports.grades import Grades
 from roadworthy.ports.journal import Journal
@@ -35,6 +36,7 @@ class Stores:
     dead: DeadLetters
     actions: OperatorActions
     grades: Grades
+    decisions: Decisions
     ledger: BudgetLedger
     accounts: BudgetAccounts
     similar: SimilarReplies

@@ -10,6 +10,8 @@ with deleted_tasks as (
     update operator_actions set detail = detail - $2::text[] where task_id in (select id from deleted_tasks)
 ), deleted_grades as (
     delete from grades where session_id = $1
+), deleted_decisions as (
+    delete from decisions where task_id in (select id from deleted_tasks)
 ), deleted_turns as (
     delete from turns where session_id = $1
 )

@@ -1,4 +1,5 @@
--- With $17, settlements of sessions with blocked tasks are left out: their release belongs into the same transaction.
+-- With $17, settlements of sessions with blocked tasks are left out: their release belongs into the same transaction. So are
+-- tasks that were decided about while they ran and mean to wait: they go on, and need a new place in the queue.
 with given as materialized (
     select * from unnest(
         $1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[], $8::bytea[],
@@ -15,23 +16,31 @@ with given as materialized (
     order by id
     for no key update
 ), held_tasks as materialized (
-    select id, session_id, status, attempt, claim_token, cancel_requested_at, reason from tasks
+    select id, session_id, status, attempt, claim_token, cancel_requested_at, reason, decided_attempt from tasks
     where id = any(array(select task_id from given join held_sessions on held_sessions.id = given.session_id))
     order by id
     for no key update
-), decided as materialized (
+), fenced as materialized (
     select
         given.*,
+        held.cancel_requested_at is not null as cancelled,
         held.cancel_requested_at is not null and held.reason = $21 as interrupted,
-        case
-            when held.cancel_requested_at is not null then 'cancelled'
-            when given.status = 'queued' and held.attempt >= $18 then 'dead'
-            else given.status
-        end as final
+        given.status = 'waiting' and coalesce(held.decided_attempt = held.attempt, false) as goes_on
     from held_tasks held join given
         on given.task_id = held.id and given.session_id = held.session_id
         and given.attempt = held.attempt and given.claim_token = held.claim_token
     where held.status = 'running'
+), decided as materialized (
+    select
+        fenced.*,
+        case
+            when cancelled then 'cancelled'
+            when (goes_on or status = 'queued') and attempt >= $18 then 'dead'
+            when goes_on then 'queued'
+            else status
+        end as final
+    from fenced
+    where not (goes_on and $17)
 ), explained as materialized (
     select
         decided.*,
@@ -41,6 +50,7 @@ with given as materialized (
             when interrupted then $21
             when final = decided.status then decided.reason
             when final = 'cancelled' then $19
+            when final = 'queued' then $22
             else $20
         end as why
     from decided
@@ -62,8 +72,9 @@ update tasks t set
     reason = e.why,
     output = coalesce(e.output, t.output),
     error = case
-        when e.final = 'dead' and e.error is null
+        when e.final = 'dead' and (e.error is null or e.goes_on)
         then convert_to(jsonb_build_object('code', 'started_too_often', 'message', e.why)::text, 'UTF8')
+        when e.final = 'queued' and e.goes_on then null
         else e.error
     end,
     usage = coalesce(e.usage, t.usage),

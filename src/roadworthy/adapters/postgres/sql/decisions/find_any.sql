@@ -1,0 +1,1 @@
+select {task} from tasks t where t.id = $1

@@ -1,0 +1,4 @@
+select {task} from tasks t
+where t.status = 'waiting' and ($1::uuid is null or t.id > $1)
+order by t.id
+limit $2

@@ -1,0 +1,5 @@
+from roadworthy.testing.conformance.decisions import DecideContract
+
+
+class TestDecide(DecideContract):
+    pass
