@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.scope import Scope
+from roadworthy.core.tool_gateway.calls_at_once import CallsAtOnce
 from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.decision import Decision
 from roadworthy.domain.errors import (
@@ -103,7 +105,8 @@ class Attempt:
         self.limits = task.limits
         self.lease = lease
         self._began = time.monotonic()
-        self.interruption: RoadworthyError | None = None
+        self._interruption: RoadworthyError | None = None
+        self._waits: set[asyncio.Future[None]] = set()
         self.routed = Routed()
         """Known once it is loaded."""
         self.progress = Progress(
@@ -118,6 +121,7 @@ class Attempt:
         """What people had decided when it began, by the key of the call's result. Of a call that was allowed and never
         came back: what came of it, once that is decided."""
         self.tools = ToolsUnderWay()
+        self.calls_at_once = CallsAtOnce(task.limits.parallel_tools)
         self.scope = Scope()
         """Of the task's own agent."""
         self.model_calls = 0
@@ -155,6 +159,27 @@ class Attempt:
         return not self.recorded and self.task.failures >= self.max_retries
 
     # What it may do
+
+    @property
+    def interruption(self) -> RoadworthyError | None:
+        """What ends it, now or at its next journal boundary."""
+        return self._interruption
+
+    @interruption.setter
+    def interruption(self, error: RoadworthyError) -> None:
+        self._interruption = error
+        for wait in self._waits:
+            if not wait.done():
+                wait.set_exception(error)
+
+    @contextmanager
+    def ending(self, wait: asyncio.Future[None]) -> Generator[None]:
+        """Around a wait that an interruption ends with its error."""
+        self._waits.add(wait)
+        try:
+            yield
+        finally:
+            self._waits.discard(wait)
 
     async def permit(self) -> None:
         """Wait for the right to act: raises what interrupts the attempt, or waits out a lease in doubt."""

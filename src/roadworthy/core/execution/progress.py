@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -69,6 +70,7 @@ class Progress:
         self._moved = time.monotonic()
         self._open: dict[OpenCall, None] = {}
         self._held_by_us = 0
+        self._waits = 0
         self._look_at = float("inf")
         self.grace = 0.0
         self.when_thread_stays = when_thread_stays
@@ -98,6 +100,17 @@ class Progress:
         self._moved = time.monotonic()
         self._changed()
 
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """While a tool call waits for its turn: it moves when others do, and is stuck when all of them are."""
+        self._waits += 1
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            self._moved = time.monotonic()
+            self._changed()
+
     def seconds_left(self) -> float:
         """Until it is stuck, as things stand; 0 or less once it is."""
         now = time.monotonic()
@@ -125,8 +138,10 @@ class Progress:
         )
 
     def _due(self) -> float:
-        last = max([call.until for call in self._open]) if self._open else self._moved + self._seconds
-        return last + self.grace
+        if self._open:
+            return max([call.until for call in self._open]) + self.grace
+        since = time.monotonic() if self._waits else self._moved
+        return since + self._seconds + self.grace
 
     def _changed(self) -> None:
         if not self._held_by_us and self._due() < self._look_at:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from roadworthy.core.redactor import Redactor
+from roadworthy.core.tool_gateway.bounds import Bounds
 
 
 @dataclass(frozen=True)
@@ -15,3 +16,4 @@ class ToolGateway:
     """Of a worker: for so long after its start a call may begin late, where its process was stopped in between."""
     redactor: Redactor = field(default_factory=Redactor)
     """Of the secrets that the worker's settings and environment hold."""
+    bounds: Bounds = field(default_factory=Bounds)
