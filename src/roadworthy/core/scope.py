@@ -52,6 +52,8 @@ class Surroundings:
     runs: int = 0
     started: StartedCall | None = None
     """The tool call; None in the agent's own code."""
+    first_request: bytes = b""
+    """A digest of the first unsafe HTTP request of the tool call: that one has the call's own idempotency key."""
 
     def inner(self) -> Scope:
         """Of the next agent that is run here. A tool that is tried again begins at the first one, so that what its

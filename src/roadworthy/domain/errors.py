@@ -25,7 +25,8 @@ RoadworthyError
 ├── BrokerUnavailable           Redis or SQS is away; the store still knows everything
 ├── ArgumentsRefused            a tool does not take the arguments that a person gave its call
 ├── SandboxFailed               code of a model could not be run; it says nothing of the code
-├── AddressRefused              a tool may not connect to where the model wanted it to
+├── RequestRefused              a tool may not make the HTTP request that the model wanted
+│   └── AddressRefused              it may not connect to where the model wanted it to
 ├── TooMuchReceived             what a tool fetched is larger, or slower, than it may be
 ├── EmbeddingFailed             no vectors for a cache: it is passed over
 ├── TaskInterruption            ends one attempt of a task, on purpose
@@ -42,6 +43,7 @@ RoadworthyError
 ├── AttemptFailed               ends one attempt, not on purpose; its class says whether there is another try
 │   ├── ModelCallFailed             what a provider, or the way to it, did wrong
 │   ├── ToolCallFailed
+│   │   └── RequestNotSent              its HTTP request certainly reached nobody
 │   ├── AgentFailed                 the agent's own code raised, or ended more than its answer
 │   ├── AgentHung                   it called neither a model nor a tool for too long
 │   ├── NotKeepable                 a reply or result that the store can't keep
@@ -329,7 +331,13 @@ class SandboxFailed(RoadworthyError):
     code = "sandbox_failed"
 
 
-class AddressRefused(RoadworthyError):
+class RequestRefused(RoadworthyError):
+    """This request is not one that the tool may make; nothing was sent."""
+
+    code = "request_refused"
+
+
+class AddressRefused(RequestRefused):
     """This address is not one that the tool may reach."""
 
     code = "address_refused"
@@ -378,6 +386,10 @@ class ToolCallFailed(AttemptFailed):
     """A tool raised an error."""
 
     code = failure = FailureClass.TOOL_CALL_FAILED
+
+
+class RequestNotSent(ToolCallFailed):
+    """The connection could not be made: the request certainly reached nobody."""
 
 
 class AgentFailed(AttemptFailed):

@@ -84,7 +84,9 @@ def literal_address(host: str) -> Address | None:
         address = ip_address(host)
     except ValueError:
         if ":" in host or "%" in host or _is_number(host.rstrip(".").rpartition(".")[2]):
-            raise AddressRefused(f"{host} is no usual way to write an address: write it as 192.0.2.1 or [2001:db8::1]") from None
+            raise AddressRefused(
+                f"{host} is no usual way to write an address: write it as 192.0.2.1 or [2001:db8::1]"
+            ) from None
         return None
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         raise AddressRefused(f"{host} names a network interface, which this tool may not choose")

@@ -11,7 +11,10 @@ from yarl import URL
 from roadworthy.domain.errors import AddressRefused
 from roadworthy.tools.http.addresses import literal_address
 
-_ENTRY = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>\*|(?:\*\.)?[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?/?")
+_ENTRY = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<host>\*|(?:\*\.)?[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>\d{1,5}))?/?"
+)
+_NAME = re.compile(r"[a-z0-9._-]+")
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_URL = 8000
 _MOST_SHOWN = 10
@@ -69,22 +72,31 @@ class AllowList:
         if url.scheme not in _PORTS or not host:
             raise AddressRefused(f"{_short(text)!r} is not a URL that this tool can fetch: write https://host/path")
         # Not only what the parser found: others see a user in `https://@host` and `https://host:80@other`.
-        if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
+        if (
+            url.raw_user is not None
+            or url.raw_password is not None
+            or "@" in re.split("[/?#]", text.partition("//")[2])[0]
+        ):
             raise AddressRefused(f"a URL with a user or password in it is refused: write https://{host} alone")
-        literal_address(host)
-        port = url.port or _PORTS[url.scheme]
-        if not any(entry.covers(url.scheme, host, port) for entry in self._entries):
+        if literal_address(host) is None and not _NAME.fullmatch(host):
+            raise AddressRefused(f"{_short(host)!r} is not the name of a host")
+        port = url.port
+        if port is None or not any(entry.covers(url.scheme, host, port) for entry in self._entries):
             shown = ", ".join(self._shown[:_MOST_SHOWN]) + (", …" if len(self._shown) > _MOST_SHOWN else "")
             raise AddressRefused(f"{url.scheme}://{host}:{port} is not what this tool may reach: {shown}")
         return url.with_fragment(None)
 
 
+def check_characters(text: str) -> None:
+    """AddressRefused for characters that parsers of URLs cut, skip or turn around, each in its own way."""
+    if any(character <= " " or character in "\\\x7f" for character in text):
+        raise AddressRefused(f"{_short(text)!r} has a space, a backslash or a control character in it: write it as %20")
+
+
 def _parsed(text: str) -> URL:
     if len(text) > _LONGEST_URL:
         raise AddressRefused(f"a URL of {len(text)} characters is refused: it may have {_LONGEST_URL}")
-    # Parsers cut, skip or turn these around, each in its own way.
-    if any(character <= " " or character in "\\\x7f" for character in text):
-        raise AddressRefused(f"{_short(text)!r} has a space, a backslash or a control character in it: write it as %20")
+    check_characters(text)
     try:
         url = URL(text)
         _ = url.port, url.raw_host, url.raw_authority
@@ -112,6 +124,8 @@ def _host(text: str) -> str:
     if text == "*":
         return text
     star, name = ("*", text[1:]) if text.startswith("*.") else ("", text)
+    if name.count(":") > 1 and not name.startswith("["):
+        name = f"[{name}]"
     try:
         host = URL(f"https://{name.removeprefix('.')}").raw_host or ""
         literal_address(host)
