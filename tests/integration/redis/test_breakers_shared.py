@@ -9,7 +9,8 @@ import pytest
 from redis_broker import Broker
 
 from roadworthy.adapters.redis import RedisBreakers, RedisServer
-from roadworthy.core.model_gateway.breakers import LOOK_AGAIN_SECONDS, ModelBreakers
+from roadworthy.core.breakers import LOOK_AGAIN_SECONDS
+from roadworthy.core.model_gateway.breakers import ModelBreakers
 
 WORKERS = 10
 OPEN_SECONDS = 0.5

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from roadworthy.adapters.memory.breakers import MemoryBreakers
 from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.faults import PlannedFaults
-from roadworthy.core.model_gateway.breakers import LOOK_AGAIN_SECONDS, PROBE_SECONDS, ModelBreakers
+from roadworthy.core.breakers import LOOK_AGAIN_SECONDS, PROBE_SECONDS
+from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.ports.breakers import Breakers, BreakerState
 from roadworthy.testing.manual_clock import ManualClock
 

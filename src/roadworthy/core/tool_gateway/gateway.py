@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from roadworthy.core.breakers import TargetBreakers
 from roadworthy.core.redactor import Redactor
 from roadworthy.core.tool_gateway.bounds import Bounds
 
@@ -17,3 +18,4 @@ class ToolGateway:
     redactor: Redactor = field(default_factory=Redactor)
     """Of the secrets that the worker's settings and environment hold."""
     bounds: Bounds = field(default_factory=Bounds)
+    breakers: TargetBreakers = field(default_factory=TargetBreakers)
