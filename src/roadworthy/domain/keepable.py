@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from roadworthy.domain.errors import NotKeepable
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -56,3 +58,18 @@ def in_words(error: BaseException, most: int = MOST_REASON_CHARACTERS) -> str:
     if len(text) > most:
         text = f"{text[:most]}… ({len(text):,} characters in all)"
     return text
+
+
+def with_whole_characters(value: Any) -> Any:
+    """JSON types with a `?` for each half of a character (a lone surrogate: of a file name, or of JSON that was cut),
+    which no store, provider or reader takes."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            fields = cast(dict[Any, Any], value)
+            return {with_whole_characters(name): with_whole_characters(each) for name, each in fields.items()}
+        case list() | tuple():
+            return [with_whole_characters(each) for each in cast(list[Any], value)]
+        case _:
+            return value

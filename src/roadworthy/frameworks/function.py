@@ -6,9 +6,10 @@ import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -18,9 +19,10 @@ from roadworthy.core.model_gateway.reply_stream import ReplyStream
 from roadworthy.core.model_gateway.token_estimate import estimated_tokens
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
 from roadworthy.domain.effect import NotDone, Outcome
-from roadworthy.domain.errors import NotKeepable, ToolCallFailed
+from roadworthy.domain.errors import ArgumentsRefused, NotKeepable, ToolCallFailed
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import JournalEntry, within
+from roadworthy.domain.keepable import with_whole_characters
 from roadworthy.domain.model_input import ModelInput, NamedModel, ProviderCall
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
@@ -138,31 +140,36 @@ class TaskContext:
         name = function.__name__
         place = (self._gate.step, name)
         self._calls[place] += 1
+        fresh: list[tuple[ToolReply, Any]] = []
+
+        async def do(given: Mapping[str, Any] = arguments) -> ToolReply:
+            try:
+                if inspect.iscoroutinefunction(function):
+                    result = await function(**given)
+                else:
+                    work = partial(copy_context().run, partial(function, **given))
+                    result = await asyncio.get_running_loop().run_in_executor(self._gate.threads, work)
+            except Exception as error:
+                if (failed := tool_failure(error, name)) is None:
+                    raise
+                raise failed from error
+            payload, is_mended = _mended(result, f"the result of the tool {name!r}")
+            reply = ToolReply(payload, orjson.loads(payload))
+            fresh.append((reply, reply.result if is_mended else result))
+            return reply
+
+        async def with_arguments(given: Any) -> Callable[[], Awaitable[ToolReply]]:
+            _check_arguments(function, given)
+            return partial(do, given)
+
         call = ToolCall(
             name,
             f"{name}#{self._calls[place]}",
             canonical(arguments),
             asked_by_model=False,
             answer=partial(_answer, name),
+            with_arguments=with_arguments,
         )
-        fresh: list[tuple[ToolReply, Any]] = []
-
-        async def do() -> ToolReply:
-            try:
-                if inspect.iscoroutinefunction(function):
-                    result = await function(**arguments)
-                else:
-                    work = partial(copy_context().run, partial(function, **arguments))
-                    result = await asyncio.get_running_loop().run_in_executor(self._gate.threads, work)
-            except Exception as error:
-                if (failed := tool_failure(error, name)) is None:
-                    raise
-                raise failed from error
-            payload = _encoded(result, f"the result of the tool {name!r}")
-            reply = ToolReply(payload, orjson.loads(payload))
-            fresh.append((reply, result))
-            return reply
-
         payload = await self._gate.tool(call, do)
         # What the function gets may be another one than the tool gave back.
         return fresh[-1][1] if fresh and fresh[-1][0].payload is payload else _result_in(payload, name)
@@ -231,6 +238,15 @@ def _turn(input: str, output: Any) -> Turn:
     return Turn(FRAMEWORK, orjson.dumps(said))
 
 
+def _check_arguments(function: Callable[..., Any], given: Any) -> None:
+    if not isinstance(given, dict):
+        raise ArgumentsRefused("arguments are a JSON object, from names to values")
+    try:
+        inspect.signature(function).bind(**cast(dict[str, Any], given))
+    except TypeError as error:
+        raise ArgumentsRefused(str(error)) from error
+
+
 def _answer(tool: str, outcome: Outcome, value: Any) -> ToolReply:
     """Of a call that no tool answered."""
     if outcome in (Outcome.DONE, Outcome.FALLBACK):
@@ -248,7 +264,14 @@ def _result_in(payload: bytes, tool: str) -> Any:
 
 
 def _encoded(value: Any, what: str) -> bytes:
+    return _mended(value, what)[0]
+
+
+def _mended(value: Any, what: str) -> tuple[bytes, bool]:
+    """Its JSON, and whether that says something else because it could not be kept as it was."""
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value), False
     except TypeError as error:
+        with suppress(TypeError, RecursionError):
+            return orjson.dumps(with_whole_characters(value)), True
         raise NotKeepable(f"{what} can't be kept in the journal ({error}); return JSON types") from error

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from roadworthy.core.attempt import Attempt
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.gateway import ToolGateway
+from roadworthy.core.tool_gateway.results import done_but_not_kept
 from roadworthy.domain.effect import NotDone, StartedCall
-from roadworthy.domain.errors import AttemptFailed, EffectUnknown, TaskInterruption, ToolCallFailed
+from roadworthy.domain.errors import AttemptFailed, EffectUnknown, NotKeepable, TaskInterruption, ToolCallFailed
 from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.keepable import foreign_words
 from roadworthy.domain.service import ToolPolicy
@@ -61,6 +62,10 @@ class Tries:
                             return await do()
                 except (TaskInterruption, NotDone):
                     raise
+                except NotKeepable as raised:
+                    if once_started:
+                        return done_but_not_kept(call, raised)
+                    error = raised
                 except AttemptFailed as raised:
                     error = raised
                 except TimeoutError as raised:

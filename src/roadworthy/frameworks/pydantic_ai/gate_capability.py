@@ -89,9 +89,9 @@ class GateCapability(AbstractCapability[Any]):
             return await handler(output)
         name = output_context.function_name or "output"
         call_id = output_context.tool_call.tool_call_id if output_context.tool_call else name
-        return await self._through(name, f"output:{call_id}", output, lambda: handler(output))
+        return await self._through(name, f"output:{call_id}", output, lambda: handler(output), is_output=True)
 
-    async def _through(self, name: str, call_id: str, arguments: Any, run: Any) -> Any:
+    async def _through(self, name: str, call_id: str, arguments: Any, run: Any, *, is_output: bool = False) -> Any:
         fresh: list[tuple[ToolReply, Any]] = []
 
         async def do() -> ToolReply:
@@ -106,10 +106,10 @@ class GateCapability(AbstractCapability[Any]):
                 if (failed := tool_failure(error, name)) is None:
                     raise
                 raise failed from error
-            fresh.append((reply, result))
+            fresh.append((reply, decode_result(reply.payload) if reply.is_mended else result))
             return reply
 
-        call = ToolCall(name, call_id, canonical(arguments), answer=partial(encode_answer, name))
+        call = ToolCall(name, call_id, canonical(arguments), is_output=is_output, answer=partial(encode_answer, name))
         payload = await self._gate.tool(call, do)
         # What the agent gets may be another one than the tool gave back.
         if not (fresh and fresh[-1][0].payload is payload):

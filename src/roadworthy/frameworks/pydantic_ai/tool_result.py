@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from pydantic_ai.durable_exec import JSON_CODEC
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
-from pydantic_ai.messages import ToolReturn, ToolReturnContent
+from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnContent
 from pydantic_ai.tools import ToolDenied
 
 from roadworthy.core.tool_gateway.tool_call import ToolReply
 from roadworthy.domain.effect import Outcome
 from roadworthy.domain.errors import NotKeepable
+from roadworthy.domain.keepable import foreign_words, with_whole_characters
+
+_LEAST_MEDIA_BYTES = 1000
+"""Smaller results are not cut, whatever they hold."""
 
 
 def encode_result(tool: str, result: Any) -> ToolReply:
     """NotKeepable for a result that can't be kept."""
     kind = "return" if isinstance(result, ToolReturn) else "content"
+    is_mended = False
     try:
         value = JSON_CODEC.dump(ToolReturn if kind == "return" else ToolReturnContent, result)
-        payload = orjson.dumps({"kind": kind, "value": value})
+        try:
+            payload = orjson.dumps({"kind": kind, "value": value})
+        except TypeError:
+            value, is_mended = with_whole_characters(value), True
+            payload = orjson.dumps({"kind": kind, "value": value})
     except Exception as error:
         raise NotKeepable(
-            f"the tool {tool!r} returned something that can't be kept in the journal ({error}); "
+            f"the tool {tool!r} returned something that can't be kept in the journal ({foreign_words(error)}); "
             "return JSON types, dataclasses or pydantic models"
         ) from error
-    return ToolReply(payload, value["return_value"] if kind == "return" else value)
+    has_media = len(payload) > _LEAST_MEDIA_BYTES and _has_media(result)
+    if kind == "content":
+        return ToolReply(payload, value, has_media=has_media, is_mended=is_mended)
+    return ToolReply(payload, value["return_value"], content=value["content"], has_media=has_media, is_mended=is_mended)
 
 
 def encode_retry(error: ToolRetryError | ModelRetry) -> ToolReply:
@@ -66,4 +78,19 @@ def decode_result(payload: bytes) -> Any:
 
 
 def _told(kind: str, message: str, outcome: Outcome = Outcome.FAILED) -> ToolReply:
+    message = with_whole_characters(message)
     return ToolReply(orjson.dumps({"kind": kind, "message": message}), message, outcome)
+
+
+def _has_media(result: Any) -> bool:
+    match result:
+        case BinaryContent():
+            return True
+        case ToolReturn():
+            return _has_media(result.return_value) or _has_media(result.content)
+        case list() | tuple():
+            return any(_has_media(each) for each in cast(list[Any], result))
+        case dict():
+            return any(_has_media(each) for each in cast(dict[Any, Any], result).values())
+        case _:
+            return False
