@@ -208,5 +208,7 @@ def _body(json: Any, form: Mapping[str, str] | None, content: bytes | str | None
 
 
 def _said(error: BaseException) -> str:
-    words = " ".join(str(error).split())
+    # Of an answer that is no HTTP it says the URL too, which may hold a secret.
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    words = " ".join(said.split())
     return f"{type(error).__name__}: {words[:200]}" if words else type(error).__name__
