@@ -27,7 +27,7 @@ def check_decision(new: NewDecision, task: Task, call: CallStanding, not_before:
     """Raises NotPending, DecidedBefore or DecisionTooSoon. The same decision once more is no error."""
     if call.decided is not None:
         if (call.decided.verdict, call.decided.value) != (new.verdict, new.value):
-            raise DecidedBefore(_decided_before(call.decided))
+            raise DecidedBefore(_decided_before(call.decided, new))
         return
     if task.status not in OPEN:
         hint = "; an operator may resume it, and the call can be decided then" if task.status is TaskStatus.DEAD else ""
@@ -52,7 +52,7 @@ def goes_on(task: Task, call: CallStanding) -> bool:
     return task.status is TaskStatus.WAITING and not call.has_result and task.attempt < MAX_ATTEMPTS
 
 
-def _decided_before(decision: Decision) -> str:
+def _decided_before(decision: Decision, new: NewDecision) -> str:
     note = f" ({decision.note})" if decision.note else ""
-    value = " with another value" if decision.value is not None else ""
+    value = " with another value" if decision.verdict is new.verdict else ""
     return f"{decision.by_user} has decided {decision.verdict}{value}{note} already, and that stands"

@@ -46,5 +46,6 @@ class Decisions(Protocol):
         ...
 
     async def waiting(self, operator: Principal, limit: int = 50, beyond: TaskId | None = None) -> Sequence[Task]:
-        """Everybody's tasks that wait, oldest first; `beyond` is the last of the page before. NotAllowed as above."""
+        """Everybody's tasks that wait for a person, not for other code, oldest first; `beyond` is the last of the page
+        before. NotAllowed as above."""
         ...

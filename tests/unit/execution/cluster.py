@@ -12,6 +12,7 @@ from roadworthy.adapters.memory.broker import MemoryBroker
 from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.budget_ledger import MemoryBudgetLedger
 from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.decisions import MemoryDecisions
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals, MemoryEventLog
 from roadworthy.adapters.memory.faults import Faults
 from roadworthy.adapters.memory.journal import MemoryJournal
@@ -60,6 +61,7 @@ class Cluster:
         self.tasks = MemoryTaskStore(self.database)
         self.journal = MemoryJournal(self.database)
         self.sessions = MemorySessionStore(self.database)
+        self.decisions = MemoryDecisions(self.database)
         self.upkeep = MemoryTaskUpkeep(self.database)
         self.lanes = MemoryLanes(self.database)
         self.event_log = MemoryEventLog(self.broker)
@@ -79,6 +81,7 @@ class Cluster:
             self._registry,
             self.run_beside,
             self.ledger,
+            self.decisions,
         )
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}

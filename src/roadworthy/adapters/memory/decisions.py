@@ -8,7 +8,7 @@ from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.decision import Decision, NewDecision
 from roadworthy.domain.decision_check import CallStanding, check_decision, goes_on
-from roadworthy.domain.errors import NotFound
+from roadworthy.domain.errors import JournalMismatch, NotFound
 from roadworthy.domain.ids import TaskId
 from roadworthy.domain.operator_action import ActionKind, ActionTarget
 from roadworthy.domain.principal import Principal, check_operator, is_operator
@@ -43,7 +43,8 @@ class MemoryDecisions:
 
         def page() -> list[Task]:
             rows = self._database.with_status(TaskStatus.WAITING)
-            return [row.task() for row in rows if beyond is None or row.id > beyond][:limit]
+            for_people = (row for row in rows if row.error_code != JournalMismatch.code)
+            return [row.task() for row in for_people if beyond is None or row.id > beyond][:limit]
 
         return await self._database.run("decisions.waiting", page)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
@@ -127,9 +126,7 @@ def _is_about(lane: str, reason: str | None) -> bool:
 
 def _is_parked(row: TaskRow) -> bool:
     """For its journal, and can be tried again: one that was started as often as a task may be can't."""
-    if row.error is None or row.attempt >= MAX_ATTEMPTS:
-        return False
-    return json.loads(row.error)["code"] == JournalMismatch.code
+    return row.attempt < MAX_ATTEMPTS and row.error_code == JournalMismatch.code
 
 
 def _tasks(rows: Iterable[TaskRow]) -> list[Task]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -80,6 +81,10 @@ class TaskRow:
     @property
     def claimable(self) -> bool:
         return self.status is TaskStatus.QUEUED and self.run_after is None
+
+    @property
+    def error_code(self) -> str | None:
+        return None if self.error is None else json.loads(self.error).get("code")
 
     @property
     def interrupted(self) -> bool:

@@ -23,7 +23,7 @@ from roadworthy.ports.journal import Journal
 from roadworthy.ports.task_store import TaskStore
 
 MOST_VALUE_BYTES = 1_000_000
-MOST_CALL_ID_CHARACTERS = 500
+MOST_CALL_ID_CHARACTERS = 10_000
 
 _FIELDS = ("call_id", "decision", "value", "note")
 _WITH_A_VALUE = (Verdict.APPROVE, Verdict.DONE)

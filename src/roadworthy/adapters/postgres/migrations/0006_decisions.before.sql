@@ -3,7 +3,9 @@
 -- The attempt under which somebody decided last while it ran: if it means to wait, it goes on instead. On the task's own
 -- row, because a settlement that waited for that row's lock sees this row as it is then, and others as they were before.
 alter table tasks add column decided_attempt integer;
-create index tasks_waiting on tasks (id) where status = 'waiting';
+-- Tasks that wait for a person: neither its status nor its error keeps a task from staying on its page, see `tasks_parked`.
+create index tasks_undecided on tasks (id)
+    where status = 'waiting' and error_code(error) is distinct from 'journal_mismatch';
 
 create table decisions (
     task_id uuid not null,
