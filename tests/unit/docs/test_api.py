@@ -17,11 +17,13 @@ from roadworthy.core.intake.submission import (
     MOST_METADATA_BYTES,
     read_submission,
 )
+from roadworthy.domain.decision import FITTING, Verdict
 from roadworthy.domain.errors import InvalidRequest, RoadworthyError
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.service import Effect
 from roadworthy.domain.task import OnBusy, TaskStatus
 from roadworthy.edges.http.budget_routes import BudgetRoutes
+from roadworthy.edges.http.decision_routes import DecisionRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.grade_routes import GradeRoutes
 from roadworthy.edges.http.problem import status_of
@@ -59,6 +61,22 @@ def test_events_and_statuses():
     assert sorted(first_column("`status` | the task")) == sorted(TaskStatus)
 
 
+def test_decisions():
+    given = {quoted(row[0])[0]: quoted(row[2]) for row in table_after(PAGE, "`about` | asks")}
+    assert given == {about: sorted(verdicts) for about, verdicts in FITTING.items()}
+    fields = {row[0]: row[2] for row in table_after(PAGE, "field | type | |\n|---|---|---|\n| `call_id`")}
+    assert quoted(fields["`decision`"]) == list(Verdict)
+
+
+def test_every_path_of_decisions():
+    class Anything:
+        def __getattr__(self, name: str) -> Any:
+            return None
+
+    paths = {cast(Route, route).path for route in DecisionRoutes(cast(HttpDependencies, Anything())).routes()}
+    assert set(re.findall(r"`(?:GET|POST) (/v1/\S*decisions\S*?)`", PAGE)) == paths
+
+
 def test_choices_and_bounds():
     (on_busy,) = [row[2] for row in table_after(PAGE, "field | type") if row[0] == "`on_busy`"]
     assert quoted(on_busy) == [choice.value for choice in OnBusy]
@@ -80,7 +98,8 @@ def test_every_path():
             return None
 
     anything = cast(HttpDependencies, Anything())
-    routes = [*TaskRoutes(anything).routes(), *SessionRoutes(anything).routes(), *GradeRoutes(anything).routes()]
+    kinds = (TaskRoutes, SessionRoutes, GradeRoutes, DecisionRoutes)
+    routes = [route for kind in kinds for route in kind(anything).routes()]
     paths = {path for route in routes if "/operator/" not in (path := cast(Route, route).path)}
     assert set(re.findall(r"`(?:GET|POST|DELETE) (/v1/(?:tasks|sessions)[^`]*)`", PAGE)) == paths
 

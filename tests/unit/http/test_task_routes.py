@@ -26,6 +26,7 @@ async def test_a_task_is_taken_in(api: Api):
             "events": f"/v1/tasks/{body['id']}/events",
             "steps": f"/v1/tasks/{body['id']}/steps",
             "cancel": f"/v1/tasks/{body['id']}/cancel",
+            "decisions": f"/v1/tasks/{body['id']}/decisions",
             "session": f"/v1/sessions/{body['session_id']}",
         },
     }
@@ -77,6 +78,8 @@ async def test_a_task_as_it_is_shown(api: Api):
         },
         "metadata": {},
         "links": queued["links"],
+        "waiting_for": [],
+        "expires_at": None,
     }
 
 

@@ -9,6 +9,7 @@ from roadworthy.domain.errors import NotFound
 from roadworthy.edges.http.budget_routes import BudgetRoutes
 from roadworthy.edges.http.cache_routes import CacheRoutes
 from roadworthy.edges.http.dead_letter_routes import DeadLetterRoutes
+from roadworthy.edges.http.decision_routes import DecisionRoutes
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.error_boundary import ErrorBoundary
 from roadworthy.edges.http.grade_routes import GradeRoutes
@@ -25,6 +26,7 @@ def http_app(dependencies: HttpDependencies) -> ASGIApp:
     router = Router(
         [
             *TaskRoutes(dependencies).routes(),
+            *DecisionRoutes(dependencies).routes(),
             *SessionRoutes(dependencies).routes(),
             *DeadLetterRoutes(dependencies).routes(),
             *LaneRoutes(dependencies).routes(),

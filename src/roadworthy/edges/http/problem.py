@@ -13,6 +13,7 @@ from starlette.responses import Response
 from roadworthy.domain.errors import (
     BrokerUnavailable,
     Conflict,
+    DecisionTooSoon,
     IllegalCursor,
     InputTooLarge,
     InvalidRequest,
@@ -51,6 +52,9 @@ def problem_of(error: RoadworthyError, status: int, **more: Any) -> Response:
         headers["retry-after"] = str(RETRY_SECONDS)
     elif isinstance(error, OutOfBudget):
         headers["retry-after"] = str(max(ceil(error.retry_after), 1))
+    elif isinstance(error, DecisionTooSoon):
+        headers["retry-after"] = str(max(ceil(error.retry_after), 1))
+        more["retry_after_seconds"] = max(round(error.retry_after, 3), 0)
     elif status == 413:
         # The rest of a body that nobody will read would stand before the next request.
         headers["connection"] = "close"

@@ -73,6 +73,7 @@ def task_links(task_id: TaskId, session_id: SessionId) -> dict[str, str]:
         "events": f"{path}/events",
         "steps": f"{path}/steps",
         "cancel": f"{path}/cancel",
+        "decisions": f"{path}/decisions",
         "session": f"/v1/sessions/{session_id}",
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute
@@ -15,6 +16,7 @@ from roadworthy.domain.principal import Principal
 from roadworthy.domain.task import Task
 from roadworthy.edges.http.body import json_object, unless_disconnected
 from roadworthy.edges.http.cache_header import cache_header
+from roadworthy.edges.http.decision_shown import waits_shown
 from roadworthy.edges.http.dependencies import HttpDependencies
 from roadworthy.edges.http.event_stream import EventStream
 from roadworthy.edges.http.query import event_cursor, only, task_filter, wait_seconds
@@ -27,6 +29,7 @@ class TaskRoutes:
         self._intake = dependencies.intake
         self._tasks = dependencies.tasks
         self._follow = dependencies.follow
+        self._pending = dependencies.pending
         self._clock = dependencies.clock
         self._cached_lanes = dependencies.cached_lanes
         self._authenticate = dependencies.authenticate
@@ -55,8 +58,12 @@ class TaskRoutes:
             ended = await unless_disconnected(request.receive, self._ended(principal, task.id, seconds))
             if ended is not None:
                 headers |= cache_header(ended, self._cached_lanes)
-                return json(task_shown(ended, self._clock.time()), 200, headers)
+                return json(await self._whole(ended), 200, headers)
         return json(receipt(task), 202, headers)
+
+    async def _whole(self, task: Task) -> dict[str, Any]:
+        """With what it waits for, which a list of tasks does not say."""
+        return task_shown(task, self._clock.time()) | waits_shown(task, await self._pending.of_task(task))
 
     async def _ended(self, principal: Principal, task_id: TaskId, seconds: float) -> Task | None:
         """The task if it ends in time. It was taken in whatever becomes of the waiting."""
@@ -72,7 +79,7 @@ class TaskRoutes:
 
     async def find(self, principal: Principal, request: Request) -> ASGIApp:
         task = await self._tasks.find(principal, id_in_path(request))
-        return json(task_shown(task, self._clock.time()), headers=cache_header(task, self._cached_lanes))
+        return json(await self._whole(task), headers=cache_header(task, self._cached_lanes))
 
     async def events(self, principal: Principal, request: Request) -> ASGIApp:
         only(request, "after")
