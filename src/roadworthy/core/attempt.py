@@ -23,12 +23,17 @@ from roadworthy.core.tool_gateway.calls_at_once import CallsAtOnce
 from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.decision import Decision
 from roadworthy.domain.errors import (
+    DecisionNeeded,
+    EffectUnknown,
     Fenced,
     InternalError,
+    JournalMismatch,
     LimitReached,
     NotKeepable,
     RoadworthyError,
     StoreUnavailable,
+    TaskInterruption,
+    TooSoonToKnow,
 )
 from roadworthy.domain.event import (
     FIRST_TRY,
@@ -62,6 +67,10 @@ from roadworthy.domain.task import Claimed, Usage
 
 Append = Callable[[EntryWrite], Awaitable[Appended | Refused | NotStorable]]
 _LEASE_CHECK_SECONDS = 0.02
+PARKING = JournalMismatch | TooSoonToKnow | EffectUnknown | DecisionNeeded
+"""What has a task wait, whatever the agent's code makes of it."""
+_MOST_URGENT_FIRST = (JournalMismatch, TooSoonToKnow, EffectUnknown, DecisionNeeded)
+"""Of several calls that wait: what can be found out without a person is, before one is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,10 @@ class Attempt:
         )
         self.abandoned = abandoned
         self.is_loaded = task.journal_length == 0
+        self.parked: TaskInterruption | None = None
+        """What the task has to wait for, once its calls have come to their ends."""
+        self.raised: RoadworthyError | None = None
+        """What a tool call ended with last."""
         self.over = False
         """What the agent still does from then on, left behind as it may be, comes to nothing."""
         self.journal_check = JournalCheck(task, service.version)
@@ -198,6 +211,21 @@ class Attempt:
                 if self.interruption is not None:
                     raise self.interruption
                 await asyncio.sleep(_LEASE_CHECK_SECONDS)
+
+    def park(self, error: RoadworthyError) -> None:
+        """Remember what the task has to wait for, if it is that: of several calls the most urgent."""
+        if isinstance(error, PARKING) and (self.parked is None or _urgency(error) < _urgency(self.parked)):
+            self.parked = error
+
+    def check_parked(self) -> None:
+        """Raise what the task has to wait for, for an agent that goes on as if it had not been told."""
+        if self.parked is not None:
+            raise self.parked
+
+    @property
+    def store_time(self) -> float:
+        """Seconds since 1970 by the store's clock, and never more."""
+        return self.task.changes[-1].at + time.monotonic() - self._began
 
     def check_limits(self) -> None:
         """LimitReached when the next model call would be one too many, or the money is gone."""
@@ -375,6 +403,10 @@ class Attempt:
             restart = Event(place.number, EventKind.RESTART, {})
             self._publisher.publish(EventRecord(self.task.id, self.position, self.position, (restart,)))
         self._publisher.text(self.task.id, self.position, place, kind, text)
+
+
+def _urgency(error: RoadworthyError) -> int:
+    return next(place for place, kind in enumerate(_MOST_URGENT_FIRST) if isinstance(error, kind))
 
 
 def _detail(draft: Draft) -> bytes:

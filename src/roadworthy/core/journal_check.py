@@ -79,9 +79,10 @@ class JournalCheck:
         )
 
 
-def _result_of(started: JournalEntry) -> str:
-    """The name of the entry that ends a started call: `t3:x` for `s3:x`, `t1:y/a1/t3:x` for `t1:y/a1/s3:x`."""
-    own = started.name.removeprefix(place := within(started)).removeprefix("/")
+def _result_of(begun: JournalEntry) -> str:
+    """The name of the entry that ends a call that was started or asked about: `t3:x` for `s3:x`, `t1:y/a1/t3:x` for
+    `t1:y/a1/w3:x`."""
+    own = begun.name.removeprefix(place := within(begun)).removeprefix("/")
     return f"{place}/t{own[1:]}" if place else f"t{own[1:]}"
 
 
@@ -92,9 +93,10 @@ def _calls_around(name: str) -> Iterator[str]:
 
 
 def _to_come_to(entries: Sequence[JournalEntry]) -> set[str]:
-    """Names of the entries that a replay looks up: all results, and calls that were started and have none."""
+    """Names of the entries that a replay looks up: all results, and calls that have none but were started, or asked
+    about."""
     results = {entry.name for entry in entries if entry.kind in (EntryKind.MODEL, EntryKind.TOOL)}
-    started = [entry for entry in entries if entry.kind is EntryKind.STARTED]
-    open_calls = {entry.name for entry in started if _result_of(entry) not in results}
+    begun = [entry for entry in entries if entry.kind in (EntryKind.STARTED, EntryKind.ASKED)]
+    open_calls = {entry.name for entry in begun if _result_of(entry) not in results}
     # What the agents of a tool have done is not asked again once the tool has its result.
     return {name for name in results | open_calls if not any(call in results for call in _calls_around(name))}

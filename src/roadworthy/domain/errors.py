@@ -38,6 +38,7 @@ RoadworthyError
 │   ├── HandoverRequested           the worker drains
 │   ├── EffectUnknown               a `once` call was started and never came back
 │   ├── DecisionNeeded              a call waits until a person allows or answers it
+│   │   └── AskedByTool                 the tool itself wants that, and has done nothing yet
 │   ├── TooSoonToKnow               whether a call happened can't be known yet: it may still be running somewhere
 │   └── JournalMismatch             the code no longer does what its journal says
 ├── AttemptFailed               ends one attempt, not on purpose; its class says whether there is another try
@@ -65,6 +66,7 @@ RoadworthyError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from roadworthy.domain.failure_class import FailureClass
 
@@ -300,6 +302,16 @@ class DecisionNeeded(TaskInterruption):
     def __init__(self, message: str | None = None, *, tool: str | None = None) -> None:
         super().__init__(message)
         self.tool = tool
+
+
+class AskedByTool(DecisionNeeded):
+    """The tool wants a person to be asked before it does anything."""
+
+    def __init__(self, message: str, about: Literal["approval", "input"], *, tool: str, raised: Exception) -> None:
+        super().__init__(message, tool=tool)
+        self.about: Literal["approval", "input"] = about
+        self.raised = raised
+        """What the tool said it with, in the words of its framework."""
 
 
 class TooSoonToKnow(TaskInterruption):

@@ -14,6 +14,7 @@ from roadworthy.domain.errors import (
     AgentFailed,
     AttemptFailed,
     CancelRequested,
+    DecisionNeeded,
     EffectUnknown,
     Fenced,
     HandoverRequested,
@@ -22,6 +23,7 @@ from roadworthy.domain.errors import (
     LimitReached,
     RoadworthyError,
     StoreUnavailable,
+    TooSoonToKnow,
 )
 from roadworthy.domain.failure_class import FailureClass, retry_pause
 from roadworthy.domain.keepable import foreign_words, in_words
@@ -71,6 +73,12 @@ def decide(end: Finished | Exception, facts: Facts) -> Verdict | None:
             return _ended_early(end, in_words(end), facts, _best(facts))
         case HandoverRequested():
             return Verdict(TaskStatus.QUEUED, in_words(end), output=_text(facts))
+        case TooSoonToKnow(seconds=seconds):
+            # Half of what it may wait in the queue: what comes too soon comes once more.
+            pause = min(seconds, facts.queue_seconds / 2)
+            return Verdict(TaskStatus.QUEUED, in_words(end), output=_text(facts), run_after_seconds=pause)
+        case DecisionNeeded():
+            return Verdict(TaskStatus.WAITING, in_words(end), output=_text(facts))
         case EffectUnknown() | JournalMismatch():
             error = _error(end, facts, in_words(end))
             return Verdict(TaskStatus.WAITING, in_words(end), output=_text(facts), error=error)

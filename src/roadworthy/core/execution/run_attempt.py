@@ -166,11 +166,16 @@ class RunningAttempt:
         surroundings.set(Surroundings(self.gate))
         try:
             finished = await self._served.runner.run(self.gate, start)
-        except (Exception, asyncio.CancelledError):
+        except Exception as error:
+            if not isinstance(error, TaskInterruption):
+                self.attempt.check_parked()
+            raise
+        except asyncio.CancelledError:
             raise
         except BaseException as error:
             # SystemExit, for one, would leave the event loop and take every other task with it.
             raise AgentFailed(f"the agent raised {type(error).__name__}: {foreign_words(error)}") from None
+        self.attempt.check_parked()
         await self.attempt.journal_check.nothing_left_out()
         check_keepable("the agent's answer", finished.output)
         return finished

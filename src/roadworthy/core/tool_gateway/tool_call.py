@@ -87,7 +87,7 @@ class ToolCalls:
         Raises ToolCallFailed for an error that the model is not told, EffectUnknown or TooSoonToKnow for a `once` call
         that was started and did not come back, DecisionNeeded for one that a person is asked about, TaskInterruption
         when the attempt must end. An error is held until the other calls of the same reply have settled, because it
-        would cancel them in the middle of their effects; where one of them has the task wait, it is that which is raised.
+        would cancel them in the middle of their effects; where one of them has the task wait, that is raised.
         """
         attempt = self._attempt
         try:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering
-from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UnexpectedModelBehavior
+from pydantic_ai.exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    ModelRetry,
+    ToolFailed,
+    ToolFailedError,
+    ToolRetryError,
+    UnexpectedModelBehavior,
+)
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.output import OutputContext
 from pydantic_ai.run import AgentRunResult
-from pydantic_ai.tools import RunContext, ToolDefinition
+from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext, ToolDefinition
 
 from roadworthy.core.execution.gate import Gate
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
+from roadworthy.domain.decision import About
+from roadworthy.domain.errors import ArgumentsRefused
 from roadworthy.frameworks.error_class import tool_failure
+from roadworthy.frameworks.pydantic_ai.decided_call import asked_by_tool, validated_arguments
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
 from roadworthy.frameworks.pydantic_ai.model_request import asking
@@ -80,7 +93,26 @@ class GateCapability(AbstractCapability[Any]):
     async def wrap_tool_execute(
         self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: dict[str, Any], handler: Any
     ) -> Any:
-        return await self._through(call.tool_name, call.tool_call_id, args, lambda: handler(args))
+        # A person is asked about whatever pydantic-ai would have somebody approve before it comes here.
+        asks: About | None = "approval" if ctx.tool_call_approved else None
+        validated = partial(validated_arguments, ctx, call.tool_name)
+        return await self._through(call.tool_name, call.tool_call_id, args, handler, asks=asks, validated=validated)
+
+    async def handle_deferred_tool_calls(
+        self, ctx: RunContext[Any], *, requests: DeferredToolRequests
+    ) -> DeferredToolResults:
+        answers = await asyncio.gather(*(self._answer_of(call) for call in requests.calls))
+        return DeferredToolResults(
+            calls={call.tool_call_id: answer for call, answer in zip(requests.calls, answers, strict=True)},
+            approvals={call.tool_call_id: True for call in requests.approvals},
+        )
+
+    async def _answer_of(self, call: ToolCallPart) -> Any:
+        """What somebody else than the agent gives as the result of a call."""
+        try:
+            return await self._through(call.tool_name, call.tool_call_id, call.args_as_dict(), _nobody, asks="input")
+        except (ToolFailed, ModelRetry) as told:
+            return told
 
     async def wrap_output_process(
         self, ctx: RunContext[Any], *, output_context: OutputContext, output: Any, handler: Any
@@ -89,19 +121,31 @@ class GateCapability(AbstractCapability[Any]):
             return await handler(output)
         name = output_context.function_name or "output"
         call_id = output_context.tool_call.tool_call_id if output_context.tool_call else name
-        return await self._through(name, f"output:{call_id}", output, lambda: handler(output), is_output=True)
+        return await self._through(name, f"output:{call_id}", output, handler, is_output=True)
 
-    async def _through(self, name: str, call_id: str, arguments: Any, run: Any, *, is_output: bool = False) -> Any:
+    async def _through(
+        self,
+        name: str,
+        call_id: str,
+        arguments: Any,
+        run: Callable[[Any], Awaitable[Any]],
+        *,
+        is_output: bool = False,
+        asks: About | None = None,
+        validated: Callable[[Any], Awaitable[Any]] | None = None,
+    ) -> Any:
         fresh: list[tuple[ToolReply, Any]] = []
 
-        async def do() -> ToolReply:
+        async def do(given: Any = arguments) -> ToolReply:
             try:
-                result = await run()
+                result = await run(given)
                 reply = encode_result(name, result)
             except (ToolRetryError, ModelRetry) as error:
                 result, reply = error, encode_retry(error)
             except (ToolFailedError, ToolFailed) as error:
                 result, reply = error, encode_failed(error)
+            except (ApprovalRequired, CallDeferred) as error:
+                raise asked_by_tool(name, error) from error
             except Exception as error:
                 if (failed := tool_failure(error, name)) is None:
                     raise
@@ -109,7 +153,20 @@ class GateCapability(AbstractCapability[Any]):
             fresh.append((reply, decode_result(reply.payload) if reply.is_mended else result))
             return reply
 
-        call = ToolCall(name, call_id, canonical(arguments), is_output=is_output, answer=partial(encode_answer, name))
+        async def with_arguments(given: Any) -> Callable[[], Awaitable[ToolReply]]:
+            if validated is None:
+                raise ArgumentsRefused("what an agent answers with can't be changed")
+            return partial(do, await validated(given))
+
+        call = ToolCall(
+            name,
+            call_id,
+            canonical(arguments),
+            is_output=is_output,
+            answer=partial(encode_answer, name),
+            with_arguments=with_arguments,
+            asks=asks,
+        )
         payload = await self._gate.tool(call, do)
         # What the agent gets may be another one than the tool gave back.
         if not (fresh and fresh[-1][0].payload is payload):
@@ -117,3 +174,7 @@ class GateCapability(AbstractCapability[Any]):
         if isinstance(fresh[-1][1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
             raise fresh[-1][1]
         return fresh[-1][1]
+
+
+async def _nobody(_: Any) -> Any:
+    raise AssertionError("unreachable: a call that others answer is not made here")

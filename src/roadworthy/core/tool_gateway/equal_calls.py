@@ -1,0 +1,73 @@
+"""Which of several equal calls a call is: the same effect has the same key, whoever asks for it again and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from roadworthy.domain.effect import Outcome
+from roadworthy.domain.task import Task
+
+
+@dataclass(slots=True, eq=False)
+class EqualCall:
+    """One of several calls of the same tool with the same arguments."""
+
+    result: str
+    """The journal name of its result."""
+    step: int
+    ordinal: int
+    """Which of them it is; two with the same ordinal mean the same effect."""
+    outcome: str | None = None
+    """None while it is under way, and where it raised an error that the journal knows nothing of."""
+    is_over: bool = False
+    is_withdrawn: bool = False
+    """It was begun here, and its tool said before it did anything that somebody has to be asked first."""
+
+    def ended(self, outcome: str | None) -> None:
+        self.outcome, self.is_over = outcome, True
+
+
+class EqualCalls:
+    """Of one run of an agent. What a call is told here follows from the journal and from the order in which calls come,
+    so that a replay is told the same."""
+
+    def __init__(self) -> None:
+        self._by_digest: dict[str, list[EqualCall]] = {}
+
+    def arrived(self, digest: str, result: str, step: int, *, repeats: bool) -> EqualCall:
+        """`repeats` says that an equal call after one that was done means to do it once more."""
+        before = self._by_digest.setdefault(digest, [])
+        for call in before:
+            if call.result == result:
+                call.is_over = False
+                return call
+        taken = {call.ordinal for call in before if (_keeps(call, step) if repeats else call.step == step)}
+        ordinal = 0
+        while ordinal in taken:
+            ordinal += 1
+        call = EqualCall(result, step, ordinal)
+        before.append(call)
+        return call
+
+    def done_before(self, digest: str, call: EqualCall) -> EqualCall | None:
+        """The call of an earlier step that has done what this one means."""
+        for other in self._by_digest[digest]:
+            if other.ordinal == call.ordinal and other.step != call.step and other.outcome == Outcome.DONE:
+                return other
+        return None
+
+
+def _keeps(call: EqualCall, step: int) -> bool:
+    """Whether what the call means is not what a new one means. In the same step nothing is given back that the journal
+    knows of: how calls at the same time came to their ends says nothing of which is which."""
+    if not call.is_over or call.outcome == Outcome.DONE:
+        return True
+    return call.step == step and call.outcome is not None
+
+
+def idempotency_key(task: Task, within: str, tool: str, arguments: bytes, ordinal: int) -> str:
+    """Of what a call means to do. `arguments` is canonical JSON, `within` the agent that makes it."""
+    digest = blake2b(f"{task.id}\0{task.generation}\0{within}\0{tool}\0{ordinal}\0".encode(), digest_size=16)
+    digest.update(arguments)
+    return f"rw-{digest.hexdigest()}"
