@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from roadworthy.app.caches import new_caches
+from roadworthy.app.known_secrets import known_secrets
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import Stores
 from roadworthy.core.execution.run_attempt import Served
@@ -12,12 +14,13 @@ from roadworthy.core.model_gateway.breakers import ModelBreakers
 from roadworthy.core.model_gateway.counters import GatewayCounters
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.redactor import Redactor
 from roadworthy.core.tool_gateway.gateway import ToolGateway
 
 
 def new_tool_gateway(settings: Settings) -> ToolGateway:
     """Of one worker."""
-    return ToolGateway(lease_seconds=settings.lease_seconds)
+    return ToolGateway(lease_seconds=settings.lease_seconds, redactor=Redactor(known_secrets(settings, os.environ)))
 
 
 def new_gateway(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> ModelGateway:

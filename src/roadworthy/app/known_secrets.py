@@ -10,8 +10,8 @@ from roadworthy.app.settings import Settings
 from roadworthy.core.redactor import LEAST_CHARACTERS
 
 _SECRET_NAME = re.compile(
-    r"(^|_)(API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|SIGNING_KEY|ENCRYPTION_KEY|SANDBOX_KEY|(AUTH|ACCESS)?_?TOKEN"
-    r"|\w*SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|PAT|CREDENTIALS?)$",
+    r"(API_?KEY|(ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|SANDBOX)_KEY|SECRET|PASSWORD|PASSWD|PASSPHRASE"
+    r"|(^|_)(TOKEN|PWD|PAT))$",
     re.IGNORECASE,
 )
 _ORDINARY = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)*|\d+|[-_.*xX]+")

@@ -10,25 +10,33 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
+from roadworthy.core.redactor import Redactor
+from roadworthy.edges.cli.steering import without_steering
 
-def configure_logging(level: str, format: str | None) -> None:
+
+def configure_logging(level: str, format: str | None, redactor: Redactor | None = None) -> None:
     """`format` is `json` or `console`; None means `console` on a terminal.
 
-    Lines go to standard error, with the number of the process.
+    Lines go to standard error, with the number of the process, and without the redactor's secrets. What code of others
+    prints there by itself passes neither.
     """
     pid = os.getpid()
+    redactor = redactor or Redactor()
 
     def with_pid(_: object, __: str, line: EventDict) -> EventDict:
         """Supervised workers share one stream. A line of a supervisor about a worker has that worker's number."""
         line.setdefault("pid", pid)
         return line
 
+    def without_secrets(_: object, __: str, line: EventDict) -> EventDict:
+        return redactor.value(line) if redactor.knows_any else line
+
     for_people = format == "console" or (format is None and sys.stderr.isatty())
     # Never with local variables: they hold what users wrote and keys.
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_for_a_terminal, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if for_people
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
@@ -36,6 +44,8 @@ def configure_logging(level: str, format: str | None) -> None:
             with_pid,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            without_secrets,
             *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -44,4 +54,22 @@ def configure_logging(level: str, format: str | None) -> None:
     )
     # One line for every malformed request of whoever comes by is not worth keeping.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s", redactor))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def _for_a_terminal(_: object, __: str, line: EventDict) -> EventDict:
+    """What a tool or a provider said must not steer it."""
+    return {name: without_steering(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+class _Formatter(logging.Formatter):
+    """Of the lines of libraries."""
+
+    def __init__(self, format: str, redactor: Redactor) -> None:
+        super().__init__(format)
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_steering(self._redactor.text(super().format(record)))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from roadworthy.app.http_server import is_loopback
+from roadworthy.app.known_secrets import known_secrets
 from roadworthy.app.logging import configure_logging
 from roadworthy.app.settings import EMBEDDED, Settings, read_settings
+from roadworthy.core.redactor import Redactor
 from roadworthy.domain.errors import SettingsInvalid
 
 
 def prepared(host: str | None) -> Settings:
     """The settings, with logging as they say. SettingsInvalid if they do not fit together, or not this host."""
     settings = read_settings()
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, Redactor(known_secrets(settings, os.environ)))
     if settings.auth != "dev":
         raise SettingsInvalid("ROADWORTHY_AUTH=jwt is not there yet; this release serves loopback addresses only")
     if host is not None and not is_loopback(host):

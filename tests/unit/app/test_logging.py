@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from roadworthy.app.logging import configure_logging
+from roadworthy.app.logging import _Formatter, configure_logging
+from roadworthy.core.redactor import Redactor
 
 
 @pytest.fixture
@@ -29,3 +31,41 @@ def test_a_line_has_the_number_of_its_process():
 @pytest.mark.usefixtures("configured")
 def test_a_line_about_a_worker_has_the_number_of_that_worker():
     assert json.loads(structlog.get_logger().error("worker_stuck", pid=4711))["pid"] == 4711
+
+
+SECRET = "sk-4711-geheim"
+
+
+@pytest.fixture(params=["json", "console"])
+def redacted(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = structlog.get_config()
+    configure_logging("info", request.param, Redactor([SECRET]))
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.configure(**before)
+
+
+def fail() -> None:
+    raise ValueError(f"the service says: {SECRET} is wrong")
+
+
+@pytest.mark.usefixtures("redacted")
+def test_no_line_shows_a_secret():
+    try:
+        fail()
+    except ValueError as error:
+        line = structlog.get_logger().error(f"about {SECRET}", reason=[{"key": SECRET}], exc_info=error)
+    assert SECRET not in line
+    assert line.count("[redacted]") == 3
+    assert "fail()" in line or "in fail" in line
+
+
+@pytest.mark.usefixtures("redacted")
+def test_no_line_steers_the_terminal():
+    line = structlog.get_logger().error("tool_failed", reason="\x1b]0;owned\x07\x1b[2Jgone\u202etxt.exe")
+    assert not any(each in line for each in ("\x1b]", "\x1b[2J", "\x07", "\u202e"))
+
+
+def test_lines_of_libraries_show_no_secret():
+    line = logging.LogRecord("lib", logging.ERROR, "", 0, "with %s\x1b[2J", (SECRET,), None)
+    assert _Formatter("%(message)s", Redactor([SECRET])).format(line) == "with [redacted][2J"

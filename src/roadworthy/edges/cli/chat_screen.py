@@ -9,10 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from roadworthy.edges.cli.steering import without_steering
+
 _MOST_OF_A_NOTE = 200
-# What an agent says must not steer the terminal.
-STEERING = dict.fromkeys([*range(32), *range(127, 160)])
-del STEERING[ord("\n")], STEERING[ord("\t")]
 
 
 class Screen(Protocol):
@@ -55,7 +54,7 @@ class PlainScreen:
         self._pieces.clear()
 
     def step_ended(self) -> None:
-        text = "".join(self._pieces).strip()
+        text = without_steering("".join(self._pieces)).strip()
         self._pieces.clear()
         if text:
             print(text, file=self._out, flush=True)
@@ -67,7 +66,7 @@ class PlainScreen:
         """As `note`."""
 
     def error(self, line: str) -> None:
-        print(line, file=self._errors, flush=True)
+        print(without_steering(line), file=self._errors, flush=True)
 
 
 class TerminalScreen:
@@ -81,7 +80,7 @@ class TerminalScreen:
         """Text of this step stands above a note and can't be cleared any more."""
 
     def text(self, piece: str, thinking: bool) -> None:
-        piece = piece.translate(STEERING)
+        piece = without_steering(piece)
         if self._shown and thinking is not self._thinking:
             piece = f"\n{piece}"
         self._thinking = thinking
@@ -115,15 +114,15 @@ class TerminalScreen:
     def note(self, line: str) -> None:
         self._scrolled = self._scrolled or bool(self._shown)
         self._new_line()
-        line = " ".join(line.translate(STEERING).split())
+        line = " ".join(without_steering(line).split())
         if len(line) > _MOST_OF_A_NOTE:
             line = f"{line[:_MOST_OF_A_NOTE]}…"
         self._console.print(Text(f"  {line}", style="dim"))
 
     def question(self, line: str) -> None:
         self.step_ended()
-        self._console.print(Text(f"  {line.translate(STEERING)}"))
+        self._console.print(Text(f"  {without_steering(line)}"))
 
     def error(self, line: str) -> None:
         self.step_ended()
-        self._console.print(Text(line.translate(STEERING), style="red"))
+        self._console.print(Text(without_steering(line), style="red"))

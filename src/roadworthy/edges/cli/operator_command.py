@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from roadworthy.edges.cli.chat_client import Refused, ServerDown
-from roadworthy.edges.cli.chat_screen import STEERING
 from roadworthy.edges.cli.operator_client import OperatorClient, is_address
+from roadworthy.edges.cli.steering import without_steering
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
 _CANNOT_BE_MEANT = 422
@@ -74,4 +74,4 @@ def print_lines(lines: Sequence[str]) -> None:
 
 def printable(text: str) -> str:
     """Without what would steer the terminal: others wrote parts of every line."""
-    return text.translate(STEERING)
+    return without_steering(text)
