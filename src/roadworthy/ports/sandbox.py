@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from roadworthy.domain.errors import SandboxFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class SandboxLimits:
     output_bytes: int = 100_000
     """Of stdout and stderr each; what is more is cut."""
     processes: int = 16
-    """Itself and what it starts, threads too."""
+    """Threads together with its first one; it may start no other process."""
 
 
 class SandboxEnd(StrEnum):
@@ -47,7 +49,7 @@ class SandboxRun:
     """`repr` of its last line, where that is an expression other than None."""
     seconds: float = 0.0
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-    """What it left in its working folder, by relative path, as far as it was asked for."""
+    """What it left in its working folder, by relative path, as far as it was asked for (`keep`)."""
 
 
 class Sandbox(Protocol):
@@ -56,12 +58,18 @@ class Sandbox(Protocol):
     name: str
 
     async def run(
-        self, code: str, *, files: Mapping[str, bytes] | None = None, limits: SandboxLimits | None = None
+        self,
+        code: str,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        keep: Sequence[str] = (),
+        limits: SandboxLimits | None = None,
     ) -> SandboxRun:
-        """Run Python `code` with these files in its working folder.
+        """Run Python `code` with these files in its working folder, and hand back those of `keep` that it leaves there.
 
-        SandboxFailed where the sandbox itself can't; whatever the code does ends in a SandboxRun. A run that is
-        cancelled is ended, with all of its processes.
+        It has no network, and the environment of nobody. SandboxFailed where the sandbox itself can't, or a path is
+        not one within the folder; whatever the code does ends in a SandboxRun. A run that is cancelled is ended, with
+        all of its processes.
         """
         ...
 
@@ -70,3 +78,11 @@ class Sandbox(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def checked_files(names: Iterable[str]) -> None:
+    """SandboxFailed unless each is a plain path within the working folder."""
+    for name in names:
+        parts = name.split("/")
+        if not name or "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
+            raise SandboxFailed(f"{name!r} is no path within the sandbox's folder, like `data/orders.csv`")
