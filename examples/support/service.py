@@ -1,5 +1,6 @@
 """A customer-support agent, ready to be served: `roadworthy serve examples/support/service.py:service`."""
 
+import asyncio
 import os
 from typing import Annotated
 
@@ -7,10 +8,13 @@ from pydantic import Field
 from pydantic_ai import Agent
 
 from examples.support.help_articles import best_article
+from examples.support.invented_orders import Order
 from examples.support.local_model import local_model
 from examples.support.local_model_server import MODEL_NAME
 from examples.support.shop import Shop
-from roadworthy import AgentService, Limits, Price, ToolPolicy
+from roadworthy import AgentService, Done, Limits, NotDone, Price, StartedCall, ToolPolicy
+
+REFUNDED_UNASKED = 30_00  # cents: more needs somebody's approval
 
 OrderId = Annotated[str, Field(pattern=r"^[A-Z]{2}-\d{4}$", description="Printed on the receipt: DC-2207")]
 Email = Annotated[str, Field(pattern=r"^[\w.+-]+@[\w-]+(\.[\w-]+)+$")]
@@ -60,11 +64,27 @@ def refund_order(order_id: OrderId, reason: str) -> str:
     order = shop.order(order_id)
     if order is None:
         return unknown(order_id)
-    if order.cents > 150_00:
-        return f"Your refund of {order.price} for order {order_id} has to be approved by a colleague first."
     if not shop.refund(order_id, reason):
         return f"Your order {order_id} was refunded before, so there is nothing more to pay back."
-    return f"We refunded order {order_id}, and {order.price} will be on your card in three to five days."
+    return refunded(order)
+
+
+async def is_large(order_id: str, reason: str) -> bool:
+    """Whether a colleague has to allow the refund: then its task waits, and holds up nobody."""
+    order = await asyncio.to_thread(shop.order, order_id)
+    return order is not None and order.cents > REFUNDED_UNASKED
+
+
+async def look_up_refund(call: StartedCall) -> Done | NotDone:
+    """Asked when a refund was started and its worker died before it could say what became of it."""
+    order = await asyncio.to_thread(shop.order, call.arguments["order_id"])
+    if order is not None and order.refunded:
+        return Done(refunded(order))
+    return NotDone("the shop's books have no refund of that order")
+
+
+def refunded(order: Order) -> str:
+    return f"We refunded order {order.id}, and {order.price} will be on your card in three to five days."
 
 
 def unknown(order_id: str) -> str:
@@ -81,7 +101,8 @@ service = AgentService(
         "list_orders": ToolPolicy(effect="read", seconds=5, retries=2),
         "search_help": ToolPolicy(effect="read", seconds=5, retries=2),
         "change_address": ToolPolicy(effect="idempotent", seconds=10, retries=1),
-        "refund_order": ToolPolicy(effect="once", seconds=20),  # never twice, whatever crashes
+        # Never twice, whatever crashes: what nobody can know is looked up in the books.
+        "refund_order": ToolPolicy(effect="once", seconds=20, approval=is_large, reconcile=look_up_refund),
     },
     prices={MODEL_NAME: Price.free()},  # the local one; genai-prices knows those of the large providers
     fallback_answer="I cannot look that up right now. A colleague will write to you.",

@@ -14,11 +14,12 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
-from examples.support.demo.answer import Answer, ask
+from examples.support.demo.answer import Answer, ask, print_row
 from examples.support.demo.api_client import ApiClient, RefusedError
 from examples.support.demo.model_choice import chosen_model, what_is_missing
 from examples.support.demo.server_process import ServerProcess
 from examples.support.local_model_server import LocalModelServer
+from examples.support.shop import Shop
 
 TOTAL_SECONDS = 180
 TINY = """\
@@ -39,8 +40,8 @@ async def demo(console: Console) -> int:
         cleanup.push_async_callback(server.stop)
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                await set_up(console, server, cleanup)
-                problem = await converse(console, server)
+                environment = await set_up(console, server, cleanup)
+                problem = await converse(console, server, environment)
         except TimeoutError:
             problem = f"it took longer than {TOTAL_SECONDS} seconds"
         except (RuntimeError, RefusedError, OSError, aiohttp.ClientError) as error:
@@ -53,7 +54,8 @@ async def demo(console: Console) -> int:
     return 0
 
 
-async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStack) -> None:
+async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStack) -> dict[str, str]:
+    """Everything that the demo needs; what the server's environment has to say."""
     environment: dict[str, str] = {}
     if model := chosen_model():
         console.print(f"  [green]✓[/] model {model}")
@@ -65,18 +67,41 @@ async def set_up(console: Console, server: ServerProcess, cleanup: AsyncExitStac
     label = "the agent service, with PostgreSQL and Valkey"
     await _timed(console, label, server.start(environment))
     console.print("" if model else f"\n{TINY}")
+    return environment
 
 
-async def converse(console: Console, server: ServerProcess) -> str | None:
-    """Asks three questions; the third goes on from the first. Returns what was not as it should be."""
+async def converse(console: Console, server: ServerProcess, environment: dict[str, str]) -> str | None:
+    """Asks three questions; the third goes on from the first, and for it somebody has to allow a refund. Returns what
+    was not as it should be."""
     free = chosen_model() is None
     async with ApiClient(server.url) as client:
+
+        async def decide(task_id: str) -> None:
+            await lose_the_server(console, server, environment)
+            await allow_what_waits(client, console, task_id)
+
         first = await ask(client, console, "Where is my order DC-2207?", free=free)
         second = await ask(client, console, "Can I return something I have opened?", free=free)
         console.print("[dim]The first customer again, in the same session:[/]")
         question = "It arrived broken. Please refund it."
-        third = await ask(client, console, question, session_id=first.session_id, free=free)
-    return what_went_wrong([first, second, third])
+        third = await ask(client, console, question, first.session_id, free=free, when_waiting=decide)
+    return what_went_wrong([first, second, third]) or (what_went_wrong_with_the_refund(third, server) if free else None)
+
+
+async def lose_the_server(console: Console, server: ServerProcess, environment: dict[str, str]) -> None:
+    """What waits for a person is in no process: it outlives them all."""
+    await server.kill()
+    print_row(console, "", "kill -9: server, worker, PostgreSQL and Valkey are gone", "red")
+    started = time.monotonic()
+    await server.start(environment)
+    print_row(console, "", f"started again in {time.monotonic() - started:.1f} s; the task still waits", "green")
+
+
+async def allow_what_waits(client: ApiClient, console: Console, task_id: str) -> None:
+    """As a colleague would, who was told; `roadworthy decide` is the same at a terminal."""
+    for call in (await client.task(task_id))["waiting_for"]:
+        await client.decide(task_id, call["call_id"], "approve", "it was our courier")
+        print_row(console, "Staff", f'approve {call["tool"]}: "it was our courier"', "magenta")
 
 
 def what_went_wrong(answers: list[Answer]) -> str | None:
@@ -88,6 +113,16 @@ def what_went_wrong(answers: list[Answer]) -> str | None:
         return "no answer streamed: each came in one piece"
     if not any(answer.tool_results for answer in answers):
         return "no tool was called"
+    return None
+
+
+def what_went_wrong_with_the_refund(answer: Answer, server: ServerProcess) -> str | None:
+    """None when it was allowed by somebody, and made once. A model with a mind of its own may do something else."""
+    if not answer.decided_by:
+        return "nobody was asked about the refund"
+    order = Shop(server.data_folder / "shop.sqlite").order("DC-2207")
+    if order is None or not order.refunded or answer.tool_results != 1:
+        return "the refund was allowed, and not made once"
     return None
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -22,12 +22,25 @@ class Answer:
     session_id: str = ""
     text_events: int = 0
     tool_results: int = 0
+    decided_by: tuple[str, ...] = ()
+    """Who allowed its tool calls, or did not."""
     status: str = "unknown"
     reason: str = ""
 
 
+class WhenWaiting(Protocol):
+    async def __call__(self, task_id: str) -> None:
+        """What is done while a task waits for a person."""
+
+
 async def ask(
-    client: ApiClient, console: Console, question: str, session_id: str | None = None, free: bool = False
+    client: ApiClient,
+    console: Console,
+    question: str,
+    session_id: str | None = None,
+    *,
+    free: bool = False,
+    when_waiting: WhenWaiting | None = None,
 ) -> Answer:
     """Submits the question, follows its events and prints them as they come; `free` models have no price."""
     print_row(console, "You", question)
@@ -41,6 +54,8 @@ async def ask(
             if event.kind in ("text", "done"):
                 waiting.stop()
             shown.show(event)
+            if when_waiting and event.kind == "status" and event.data["status"] == "waiting":
+                await when_waiting(accepted["id"])
     finally:
         waiting.stop()
     seconds = time.monotonic() - started
@@ -64,21 +79,29 @@ class _Shown:
         self.console = console
         self.answer = answer
         self._in_text = False
+        self._in_step = False
+        """Text of the step under way is on the screen."""
 
     def show(self, event: Event) -> None:
         match event.kind:
             case "text":
                 self._text(event.data["text"])
             case "restart":
-                self._row("", "(the answer starts again)", "dim")
+                if self._in_step:
+                    self._row("", "(the answer starts again)", "dim")
+                    self._in_step = False
+            case "step":
+                self._in_step = False
             case "tool_call":
                 arguments = _arguments(event.data.get("arguments"))
                 self._row("Tool", f"{event.data['tool']}({arguments})", "cyan")
             case "tool_result":
                 self.answer.tool_results += 1
+                if decision := event.data.get("decision"):
+                    self.answer.decided_by += (decision["by"],)
                 self._row("", _plain(event.data.get("result")), "dim cyan")
             case "approval":
-                self._row("", "waits for a person's decision", "yellow")
+                self._row("", "waits until somebody decides: may it be called?", "yellow")
             case "done":
                 self._done(event.data)
             case _:
@@ -88,6 +111,7 @@ class _Shown:
         if not self._in_text:
             self.console.print(Text("Agent".ljust(MARGIN), "bold green"), end="")
             self._in_text = True
+        self._in_step = True
         self.answer.text_events += 1
         self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The three routes that the demo uses, as any client in any language would use them."""
+"""The four routes that the demo uses, as any client in any language would use them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,6 +43,12 @@ class ApiClient:
 
     async def task(self, task_id: str) -> dict[str, Any]:
         async with self._http.get(f"/v1/tasks/{task_id}") as response:
+            return await _json(response)
+
+    async def decide(self, task_id: str, call_id: str, decision: str, note: str) -> dict[str, Any]:
+        """What is decided about a tool call that waits for somebody. Safe to send again: the same decision is one."""
+        body = {"call_id": call_id, "decision": decision, "note": note}
+        async with self._http.post(f"/v1/tasks/{task_id}/decisions", json=body) as response:
             return await _json(response)
 
     async def events(self, task_id: str) -> AsyncIterator[Event]:

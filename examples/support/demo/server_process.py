@@ -23,18 +23,19 @@ class ServerProcess:
     def __init__(self, data_folder: Path) -> None:
         self.port = _free_port(first_choice=8080)
         self.url = f"http://127.0.0.1:{self.port}"
-        self._data_folder = data_folder
+        self.data_folder = data_folder
         self._log = data_folder / "serve.log"
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, environment: dict[str, str]) -> None:
-        """Returns when it is ready for work. Raises RuntimeError when it ended instead."""
+        """Returns when it is ready for work. Raises RuntimeError when it ended instead. May be called again after
+        `kill`."""
         command = Path(sys.executable).with_name("roadworthy")
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(command, "serve", TARGET, "--port", str(self.port)),
                 cwd=REPOSITORY,
-                env=os.environ | {"ROADWORTHY_DATA_DIR": str(self._data_folder)} | environment,
+                env=os.environ | {"ROADWORTHY_DATA_DIR": str(self.data_folder)} | environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -50,6 +51,12 @@ class ServerProcess:
     async def ended(self) -> None:
         """Waits until the server ends."""
         if self._process:
+            await self._process.wait()
+
+    async def kill(self) -> None:
+        """As if the machine had lost its power: nothing in it is told."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
             await self._process.wait()
 
     async def stop(self) -> None:

@@ -2,16 +2,19 @@
 
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from examples.support.demo.__main__ import what_went_wrong
+from examples.support.demo.__main__ import allow_what_waits, what_went_wrong, what_went_wrong_with_the_refund
 from examples.support.demo.answer import Answer, ask
 from examples.support.demo.api_client import ApiClient, RefusedError
 from examples.support.demo.event_stream import Event, read_events
 from examples.support.demo.model_choice import what_is_missing
+from examples.support.demo.server_process import ServerProcess
+from examples.support.shop import Shop
 from rich.console import Console
 
 USAGE = {"model_calls": 2, "tool_calls": 1, "input_tokens": 130, "output_tokens": 70, "cost_usd": "0.0012"}
@@ -35,6 +38,7 @@ class FakeApi:
         self.app.router.add_post("/v1/tasks", self.submit)
         self.app.router.add_get("/v1/tasks/t1", self.task)
         self.app.router.add_get("/v1/tasks/t1/events", self.events)
+        self.app.router.add_post("/v1/tasks/t1/decisions", self.decide)
         self.app.router.add_get("/v1/tasks/other/events", self.refuse)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -43,7 +47,13 @@ class FakeApi:
         return web.json_response({"id": "t1", "session_id": "s1", "status": "queued"}, status=202)
 
     async def task(self, _: web.Request) -> web.Response:
-        return web.json_response({"id": "t1", "status": "succeeded", "usage": USAGE})
+        waiting_for = [{"call_id": "t1:c", "tool": "refund_order"}]
+        return web.json_response({"id": "t1", "status": "succeeded", "usage": USAGE, "waiting_for": waiting_for})
+
+    async def decide(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        assert (body["call_id"], body["decision"]) == ("t1:c", "approve")
+        return web.json_response(body)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         cursor = request.headers.get("Last-Event-ID")
@@ -137,3 +147,51 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ANTHROPIC_API_KEY" in (what_is_missing("anthropic:claude-haiku-4-5") or "")
     assert what_is_missing("no-such-model") == "Unknown model: no-such-model"
     assert what_is_missing("test") is None
+
+
+APPROVAL = [
+    b'id: 1\nevent: status\ndata: {"status": "running"}\n\n',
+    b'id: 2\nevent: approval\ndata: {"call_id": "t1:c", "about": "approval", "tool": "refund_order"}\n\n',
+    b'id: 3\nevent: status\ndata: {"status": "waiting", "reason": "refund_order needs an approval"}\n\n',
+    b"id: 4\nevent: restart\ndata: {}\n\n",
+    b'id: 5\nevent: tool_result\ndata: {"tool": "refund_order", "outcome": "done", "result": "paid",'
+    b' "decision": {"verdict": "approve", "by": "dev"}}\n\n',
+    b'id: 6\nevent: done\ndata: {"status": "succeeded", "output": "Paid."}\n\n',
+]
+
+
+async def test_what_waits_is_allowed_and_the_answer_says_by_whom(
+    api: tuple[FakeApi, ApiClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, client = api
+    monkeypatch.setitem(globals(), "STREAM", APPROVAL)
+    output, waited = io.StringIO(), list[str]()
+    console = Console(file=output, width=100)
+
+    async def when_waiting(task_id: str) -> None:
+        waited.append(task_id)
+        await allow_what_waits(client, console, task_id)
+
+    answer = await ask(client, console, "Refund it.", when_waiting=when_waiting)
+    assert (answer.decided_by, answer.tool_results, waited) == (("dev",), 1, ["t1"])
+    shown = output.getvalue()
+    assert "waits until somebody decides" in shown
+    assert "Staff   approve refund_order" in shown
+    # Nothing had been said yet, so there is nothing that could start again.
+    assert "starts again" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "refunds", "problem"),
+    [
+        (Answer(tool_results=1, decided_by=("dev",)), 1, None),
+        (Answer(tool_results=1, decided_by=("dev",)), 0, "not made once"),
+        (Answer(tool_results=2, decided_by=("dev",)), 1, "not made once"),
+        (Answer(tool_results=1), 1, "nobody was asked"),
+    ],
+)
+def test_the_demo_looks_into_the_books(answer: Answer, refunds: int, problem: str | None, tmp_path: Path) -> None:
+    for _ in range(refunds):
+        Shop(tmp_path / "shop.sqlite").refund("DC-2207", "broken")
+    said = what_went_wrong_with_the_refund(answer, ServerProcess(tmp_path))
+    assert said == problem if problem is None else problem in (said or "")

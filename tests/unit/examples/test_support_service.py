@@ -7,6 +7,8 @@ from examples.support import service as support
 from examples.support.shop import Shop
 from pydantic_ai.models.test import TestModel
 
+from roadworthy import Done, NotDone, StartedCall
+
 
 @pytest.fixture(autouse=True)
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
@@ -35,10 +37,24 @@ def test_the_second_refund_says_that_there_was_a_first() -> None:
     assert "refunded before" in support.refund_order("DC-2207", "broken")
 
 
-def test_a_large_refund_is_left_to_a_colleague(shop: Shop) -> None:
-    assert "colleague" in support.refund_order("QC-8480", "broken")
-    order = shop.order("QC-8480")
-    assert order is not None and not order.refunded
+async def test_a_large_refund_is_for_a_colleague_to_allow() -> None:
+    approval = support.service.tools["refund_order"].approval
+    assert callable(approval)
+    asked = {id_: await approval(order_id=id_, reason="broken") for id_ in ("QC-8480", "DC-2207", "DX-5235", "XX-0000")}
+    assert asked == {"QC-8480": True, "DC-2207": True, "DX-5235": False, "XX-0000": False}
+
+
+async def test_a_refund_that_did_not_come_back_is_looked_up_in_the_books() -> None:
+    reconcile = support.service.tools["refund_order"].reconcile
+    assert reconcile is not None
+    assert isinstance(await reconcile(started("DC-2207")), NotDone)
+    said = support.refund_order("DC-2207", "broken")
+    assert await reconcile(started("DC-2207")) == Done(said)
+
+
+def started(order_id: str) -> StartedCall:
+    arguments = {"order_id": order_id, "reason": "broken"}
+    return StartedCall("refund_order", arguments, "rw-1", "t", "s", "dev", "dev", "t1:c", 1, 0.0)
 
 
 def test_an_address_of_an_order_that_left_stays() -> None:
