@@ -86,7 +86,9 @@ class Cluster:
         served = {service.lane: Served(service, runner_for(service)) for service in services}
         served |= {lane: served[service.lane] for service in services for lane in service.continued_lanes}
         gateway = ModelGateway(price_book=PriceBook(FREE_MODELS), caches=self.caches)
-        return Worker(ports, served, WorkerSettings(**{"lease_seconds": 5, "drain_seconds": 5} | settings), gateway)
+        tools = settings.pop("tool_gateway", None)
+        settings = {"lease_seconds": 5, "drain_seconds": 5} | settings
+        return Worker(ports, served, WorkerSettings(**settings), gateway, tool_gateway=tools)
 
     @asynccontextmanager
     async def working(self, *services: AgentService, **settings: Any) -> AsyncGenerator[Worker]:

@@ -65,7 +65,9 @@ class ToolCall:
     """The same call with other arguments, which a person gave it. ArgumentsRefused if the tool does not take them; None
     where nobody may change them."""
     asks: About | None = None
-    """What the agent itself wants a person to be asked, whatever the policy says."""
+    """What the agent itself wants a person to be asked, whatever the policy says; its tool knows of the approval."""
+    as_allowed: Callable[[], Exception] | None = None
+    """What has the framework make the call again, telling its tool that it is allowed."""
 
 
 class ToolCalls:

@@ -36,7 +36,7 @@ from roadworthy.domain.service import ToolPolicy
 if TYPE_CHECKING:
     from roadworthy.core.tool_gateway.tool_call import Do, ToolCall, ToolReply
 
-_STARTS, _QUESTIONS = "sz", "wxy"
+_STARTS, _QUESTIONS = "spq", "wxy"
 """What names begin with of entries that start a call, or ask people about it. More than one of a kind is rare: a tool
 that was begun may itself want to be allowed, and one that was allowed may not come back."""
 _HOW_TO_DECIDE = "look whether it happened, then decide (roadworthy decide, or POST /v1/tasks/{id}/decisions)"
@@ -98,6 +98,8 @@ class UnfinishedCall:
             raise self._needed(about, asked.detail.get("words", ""))
         if decision.verdict is not Verdict.APPROVE:
             return await self._decided(decision)
+        if "by_tool" in asked.detail and self._call.asks is None and self._call.as_allowed is not None:
+            raise self._call.as_allowed()
         if decision.value is not None:
             try:
                 do = await self._with_arguments(decision.value)
@@ -201,7 +203,7 @@ class UnfinishedCall:
                 self._equal.is_withdrawn = True
                 raise asks.raised
             return await self._record(self._not_done("it asks to be allowed once more"), **_shown(decision))
-        raise await self._ask(asks.about, asks.message)
+        raise await self._ask(asks.about, asks.message, by_tool=True)
 
     # What became of one that was started
 

@@ -166,6 +166,7 @@ class GateCapability(AbstractCapability[Any]):
             answer=partial(encode_answer, name),
             with_arguments=with_arguments,
             asks=asks,
+            as_allowed=ApprovalRequired,
         )
         payload = await self._gate.tool(call, do)
         # What the agent gets may be another one than the tool gave back.
