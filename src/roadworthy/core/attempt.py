@@ -156,6 +156,7 @@ class Attempt:
         self._publisher = publisher
         self._entries: dict[str, JournalEntry] = {}
         self._unwritten: list[Draft] = []
+        self._begins: asyncio.Event | None = None
         self._without_events: set[int] = set()
         """Sequences of entries that readers are not told of."""
         self._tries = (-1, 0)
@@ -303,6 +304,10 @@ class Attempt:
         Raises Fenced when a newer attempt owns the task, or what interrupts the attempt while the store is away for
         longer than the lease lasts.
         """
+        if self._begins is not None:
+            # Of calls that are the first at the same time, none may come before what the task started from.
+            with self.progress:
+                await self._begins.wait()
         if self.position.journal + len(self._unwritten) >= MAX_ENTRIES:
             raise LimitReached(f"the task has {MAX_ENTRIES} journal entries, more than one task may have")
         drafts, self._unwritten = [*self._unwritten, draft], []
@@ -313,7 +318,7 @@ class Attempt:
             self.purse.writes(draft.charge.charge_id)
         usage = self.whole_usage
         writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
-        with self.progress:
+        with self.progress, self._beginning(drafts[0]):
             if len(writes) == 1:
                 sequences = [await self._commit(writes[0])]  # mostly; gathering costs more than the write does
             else:
@@ -322,6 +327,23 @@ class Attempt:
             self.purse.has_written(draft.charge.charge_id)
         self.recorded += len(drafts)
         self._publish(drafts, sequences)
+
+    @contextmanager
+    def _beginning(self, first: Draft) -> Generator[None]:
+        """While the first entry of all is written."""
+        if first.kind is not EntryKind.INPUT:
+            yield
+            return
+        self._begins = begins = asyncio.Event()
+        try:
+            yield
+        except BaseException:
+            # Perhaps it is written, perhaps not: said again it is the same entry.
+            self._unwritten.insert(0, first)
+            raise
+        finally:
+            self._begins = None
+            begins.set()
 
     def _key(self, draft: Draft) -> str:
         return key_in(self.task.generation, draft.name)
