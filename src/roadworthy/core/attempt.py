@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from roadworthy.core.model_gateway.replies_on_trial import RepliesOnTrial
 from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.redactor import RedactedText, Redactor
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.calls_at_once import CallsAtOnce
 from roadworthy.domain.budget import ChargeSettlement
@@ -65,6 +66,7 @@ from roadworthy.domain.route import Tier
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Claimed, Usage
 
+_NO_SECRETS = Redactor()
 Append = Callable[[EntryWrite], Awaitable[Appended | Refused | NotStorable]]
 _LEASE_CHECK_SECONDS = 0.02
 PARKING = JournalMismatch | TooSoonToKnow | EffectUnknown | DecisionNeeded
@@ -122,6 +124,8 @@ class Attempt:
             task.limits.step_seconds, lambda thread, name: abandoned.leave_thread(thread, name, task.id)
         )
         self.abandoned = abandoned
+        self.redactor = _NO_SECRETS
+        """Of what people and event streams are told."""
         self.is_loaded = task.journal_length == 0
         self.parked: TaskInterruption | None = None
         """What the task has to wait for, once its calls have come to their ends."""
@@ -248,9 +252,11 @@ class Attempt:
         """Of running time, over all attempts."""
         return max(self.limits.total_seconds - self.task.running_seconds - (time.monotonic() - self._began), 0)
 
-    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> OpenCall:
+    def call(
+        self, name: str, seconds: float, *, tool: str | None = None, once: bool = False, known_in: float | None = None
+    ) -> OpenCall:
         """A model or tool call, under way while it is entered."""
-        return self.progress.call(name, seconds, tool=tool, once=once)
+        return self.progress.call(name, seconds, tool=tool, once=once, known_in=known_in)
 
     # What it did before
 
@@ -270,6 +276,10 @@ class Attempt:
         if entry is not None:
             self.journal_check.came_to(entry)
         return entry
+
+    def holds(self, name: str) -> bool:
+        """Whether the journal has this entry, or is about to."""
+        return name in self._entries or any(draft.name == name for draft in self._unwritten)
 
     def entries(self) -> list[JournalEntry]:
         """Everything that is in the journal of this generation, in order."""
@@ -317,7 +327,8 @@ class Attempt:
         if draft.charge is not None:
             self.purse.writes(draft.charge.charge_id)
         usage = self.whole_usage
-        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, _detail(d), usage, d.charge) for d in drafts]
+        told = [self._told(draft) for draft in drafts]
+        writes = [EntryWrite(fence, self._key(d), d.kind, d.payload, detail, usage, d.charge) for d, detail in told]
         with self.progress, self._beginning(drafts[0]):
             if len(writes) == 1:
                 sequences = [await self._commit(writes[0])]  # mostly; gathering costs more than the write does
@@ -326,7 +337,13 @@ class Attempt:
         if draft.charge is not None:
             self.purse.has_written(draft.charge.charge_id)
         self.recorded += len(drafts)
-        self._publish(drafts, sequences)
+        self._publish([draft for draft, _ in told], sequences)
+
+    def _told(self, draft: Draft) -> tuple[Draft, bytes]:
+        """As readers are told of it, now or later, and its detail."""
+        detail = _detail(draft)
+        told = self.redactor.json(detail)
+        return (draft if told is detail else replace(draft, detail=orjson.loads(told))), told
 
     @contextmanager
     def _beginning(self, first: Draft) -> Generator[None]:
@@ -444,15 +461,26 @@ def _detail(draft: Draft) -> bytes:
 class TextStream:
     """The text of one model call, sent on as it comes. Callable: `stream(kind, piece)`."""
 
-    __slots__ = ("_attempt", "_pieces", "live", "place")
+    __slots__ = ("_attempt", "_kind", "_pieces", "_redacted", "live", "place")
 
     def __init__(self, attempt: Attempt, place: Place, live: bool) -> None:
         self._attempt = attempt
         self.place = place
         self.live = live
         self._pieces: list[tuple[EventKind, list[str]]] = []
+        self._redacted = RedactedText(attempt.redactor) if attempt.redactor.knows_any else None
+        self._kind = EventKind.TEXT
 
     def __call__(self, kind: EventKind, text: str) -> None:
+        if self._redacted is None:
+            self._show(kind, text)
+            return
+        if kind is not self._kind:
+            self._show(self._kind, self._redacted.rest())
+            self._kind = kind
+        self._show(kind, self._redacted.add(text))
+
+    def _show(self, kind: EventKind, text: str) -> None:
         if not text or self._attempt.over:
             return
         if self.live:
@@ -464,5 +492,7 @@ class TextStream:
 
     @property
     def pieces(self) -> list[list[str]]:
-        """`[kind, text]` of each stretch of one kind, in order."""
+        """`[kind, text]` of each stretch of one kind, in order. Nothing follows them."""
+        if self._redacted is not None:
+            self._show(self._kind, self._redacted.rest())
         return [[kind.value, "".join(texts)] for kind, texts in self._pieces]

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from roadworthy.core.execution.gate import Finished, Gate, Runner, Start
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.redactor import Redactor
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
@@ -97,6 +98,7 @@ class RunningAttempt:
         self.lease = lease
         self.attempt = Attempt(claimed, served.service, lease, ports.append, ports.publisher, ports.abandoned)
         self.attempt.max_retries = ports.max_retries
+        self.attempt.redactor = ports.tool_gateway.redactor
         self.gate = Gate(self.attempt, ports.threads, ports.gateway, ports.tool_gateway)
 
     def interrupt(self, error: TaskInterruption) -> None:
@@ -246,7 +248,7 @@ class RunningAttempt:
                 pause = min(pause * 2, 1)
 
     async def _settled(self, settlement: Settlement) -> Settled | None:
-        outcome = await self._settle(settlement)
+        outcome = await self._settle(_without_secrets(settlement, self.attempt.redactor))
         if outcome is not None:
             # Its fence is old from here on: no entry that is still on its way ends a charge any more.
             self.attempt.purse.settle_unwritten()
@@ -328,6 +330,19 @@ class RunningAttempt:
             retry_seconds=round(verdict.run_after_seconds, 1) or None,
             exc_info=end if mended_in_code else None,
         )
+
+
+def _without_secrets(settlement: Settlement, redactor: Redactor) -> Settlement:
+    if not redactor.knows_any:
+        return settlement
+    turn = settlement.turn
+    return replace(
+        settlement,
+        reason=settlement.reason and redactor.text(settlement.reason),
+        output=settlement.output and redactor.json(settlement.output),
+        error=settlement.error and redactor.json(settlement.error),
+        turn=turn and replace(turn, payload=redactor.json(turn.payload)),
+    )
 
 
 def _text_before(task: Task) -> str:

@@ -46,10 +46,10 @@ async def shown_result(
 
     NotKeepable for one that the journal can't keep, of a tool that may run again.
     """
-    if len(reply.payload) > _MOST_KEPT and _may_be_cut(call):
+    if len(reply.payload) > _MOST_KEPT and _is_for_model(call):
         return _beginning(gateway, call, policy, reply)
     reply = _redacted(gateway, reply)
-    if service.check_result is not None and not call.is_output:
+    if service.check_result is not None and not call.is_output and reply.outcome != Outcome.DENIED:
         reply = await _checked(service, service.check_result, call, reply)
     shown = _cut(call, policy, reply)
     try:
@@ -116,7 +116,7 @@ async def _checked(
 
 def _cut(call: ToolCall, policy: ToolPolicy, reply: ToolReply) -> ShownResult:
     most = min(policy.result_bytes, _MOST_KEPT // 2)
-    if len(reply.payload) <= most or not _may_be_cut(call):
+    if len(reply.payload) <= most or not _is_for_model(call):
         return ShownResult(reply)
     text = _text(reply)
     if len(text) <= most:
@@ -147,7 +147,7 @@ def _shortened(call: ToolCall, reply: ToolReply, beginning: bytes, size: int, is
     return replace(call.answer(Outcome(reply.outcome), text), outcome=reply.outcome)
 
 
-def _may_be_cut(call: ToolCall) -> bool:
+def _is_for_model(call: ToolCall) -> bool:
     """Code that gets a result can't do anything with the first half of it."""
     return call.asked_by_model and not call.is_output
 
@@ -186,5 +186,7 @@ def _json(value: Any) -> bytes | None:
 
 def _words_in_place(call: ToolCall, outcome: Outcome, words: str) -> ToolReply:
     """A model reads them where it would have read the result; code, which can't, gets an error."""
-    for_model = call.asked_by_model and not call.is_output
-    return replace(call.answer(Outcome.DONE if for_model else Outcome.FAILED, words), outcome=outcome)
+    told = outcome
+    if outcome in (Outcome.DONE, Outcome.FALLBACK) and not _is_for_model(call):
+        told = Outcome.FAILED
+    return replace(call.answer(told, words), outcome=outcome)
