@@ -100,7 +100,8 @@ def test_every_path():
     anything = cast(HttpDependencies, Anything())
     kinds = (TaskRoutes, SessionRoutes, GradeRoutes, DecisionRoutes)
     routes = [route for kind in kinds for route in kind(anything).routes()]
-    paths = {path for route in routes if "/operator/" not in (path := cast(Route, route).path)}
+    paths = {cast(Route, route).path.replace(":path}", "}") for route in routes}
+    paths = {path for path in paths if "/operator/" not in path}
     assert set(re.findall(r"`(?:GET|POST|DELETE) (/v1/(?:tasks|sessions)[^`]*)`", PAGE)) == paths
 
 

@@ -5,6 +5,7 @@ import pytest
 from api_in_memory import Api
 
 from roadworthy.domain.ids import new_id
+from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import TaskStatus
 
@@ -236,3 +237,20 @@ async def test_hundred_at_once(api: Api):
     assert {answer.status for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 100
     assert api.world.outages.calls.count("task_store.submit") == 1
+
+
+async def test_all_of_a_result_that_was_cut(api: Api):
+    life = await api.life()
+    await life.claim()
+    await life.reply("look_up", "find_order")
+    await life.result("look_up")
+    path = f"/v1/tasks/{life.task.id}/results"
+    assert (await api.call("GET", f"{path}/t1:c10")).json() == 7
+    detail = {"step": 1, "call_id": "c11", "tool": "find_order"}
+    await life.append("r1:c11", EntryKind.WHOLE, detail, b'{"long": [1, 2, 3]}')
+    await life.append("t1:c11", EntryKind.TOOL, detail | {"outcome": "done", "result": "[1, 2 (cut)", "cut": 19})
+    whole = await api.call("GET", f"{path}/t1:c11")
+    assert whole.json() == {"long": [1, 2, 3]}
+    assert whole.headers["content-type"] == "application/json"
+    for nothing in (f"{path}/t2:c11", f"{path}/1/t1:c11", f"/v1/tasks/{new_id()}/results/t1:c11"):
+        assert (await api.call("GET", nothing)).status == 404

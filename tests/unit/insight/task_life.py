@@ -180,9 +180,9 @@ class Life:
         detail = {"step": self.step, "call_id": call_id, "tool": tool, "outcome": "done", "result": 7, "seconds": 0.1}
         await self.append(f"t{self.step}:{call_id}", EntryKind.TOOL, detail)
 
-    async def append(self, key: str, kind: EntryKind, detail: dict[str, Any]) -> None:
+    async def append(self, key: str, kind: EntryKind, detail: dict[str, Any], payload: bytes = b"") -> None:
         assert self.claimed is not None
-        write = EntryWrite(self.claimed.fence, key, kind, b"", orjson.dumps(detail))
+        write = EntryWrite(self.claimed.fence, key, kind, payload, orjson.dumps(detail))
         (appended,) = await self.world.journal.append([write])
         assert isinstance(appended, Appended)
         entry = (await self.world.journal.read(DEVELOPER, self.task.id, appended.sequence))[0]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -41,6 +42,7 @@ class TaskRoutes:
             private("/v1/tasks/{id}", who, GET=self.find),
             private("/v1/tasks/{id}/events", who, GET=self.events),
             private("/v1/tasks/{id}/steps", who, GET=self.steps),
+            private("/v1/tasks/{id}/results/{call_id:path}", who, GET=self.result),
             private("/v1/tasks/{id}/cancel", who, POST=self.cancel),
         )
 
@@ -89,6 +91,10 @@ class TaskRoutes:
     async def steps(self, principal: Principal, request: Request) -> ASGIApp:
         task_id = id_in_path(request)
         return json({"task_id": str(task_id), "steps": await self._tasks.steps(principal, task_id)})
+
+    async def result(self, principal: Principal, request: Request) -> ASGIApp:
+        result = await self._tasks.result(principal, id_in_path(request), request.path_params["call_id"])
+        return Response(result, media_type="application/json")
 
     async def cancel(self, principal: Principal, request: Request) -> ASGIApp:
         task = await self._intake.cancel(principal, id_in_path(request))
