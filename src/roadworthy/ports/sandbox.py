@@ -65,7 +65,8 @@ class Sandbox(Protocol):
         keep: Sequence[str] = (),
         limits: SandboxLimits | None = None,
     ) -> SandboxRun:
-        """Run Python `code` with these files in its working folder, and hand back those of `keep` that it leaves there.
+        """Run Python `code` with these files in its working folder; if it finishes, hand back those of `keep` that it
+        leaves there.
 
         It has no network, and the environment of nobody. SandboxFailed where the sandbox itself can't, or a path is
         not one within the folder; whatever the code does ends in a SandboxRun. A run that is cancelled is ended, with

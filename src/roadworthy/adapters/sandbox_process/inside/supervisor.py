@@ -153,7 +153,8 @@ class Supervised:
             answer[name] = self._cut(self._heard[name])
         if result is not None:
             answer["result"] = result
-        for name, content in self._folder.kept(self._keep, self._bounds.disk_bytes).items():
+        kept = self._folder.kept(self._keep, self._bounds.disk_bytes) if end == "finished" else {}
+        for name, content in kept.items():
             answer[f"file:{name}"] = content
         return answer
 
