@@ -27,6 +27,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.refused: list[str] = []
         self.entered = asyncio.Event()
 
     async def pay(self, item: str) -> str:
@@ -42,9 +43,8 @@ class Desk:
                     raise SystemExit(3)
                 case "disconnecting":
                     raise ConnectionResetError("gone")
-                case "refused":
-                    self.keys.pop()
-                    self.refused = current_call().idempotency_key
+                case "refused" if not self.refused:
+                    self.refused.append(self.keys.pop())
                     raise NotDone("the account is closed")
                 case _:
                     pass
@@ -132,8 +132,8 @@ async def test_a_tool_that_says_it_did_not_happen_is_believed(desk: Desk, agent_
     service, cluster = AgentService(agent_of(desk, "refused", "refused"), tools={"pay": ONCE}), Cluster()
     async with cluster.working(service):
         task = await cluster.ended(await cluster.submit(service))
-    told = answer(task)
-    assert told[0] == ["failed", "pay was not done: the account is closed"]
+    assert answer(task) == [["failed", "pay was not done: the account is closed"], ["success", "paid refused"]]
+    assert (desk.refused == desk.keys) is (agent_of is by_model)
     assert [each["outcome"] async for each in results(cluster, task)] == ["not_done", "done"]
     assert task.failures == 0
 

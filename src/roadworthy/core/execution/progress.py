@@ -9,16 +9,25 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from roadworthy.domain.errors import AgentHung, EffectUnknown, ModelCallFailed, RoadworthyError, ToolCallFailed
+from roadworthy.domain.errors import (
+    AgentHung,
+    EffectUnknown,
+    ModelCallFailed,
+    RoadworthyError,
+    ToolCallFailed,
+    TooSoonToKnow,
+)
 from roadworthy.domain.failure_class import FailureClass
 
 
 class OpenCall:
     """A model or tool call, under way while it is entered."""
 
-    __slots__ = ("_outer", "_progress", "name", "once", "seconds", "threads", "tool", "until")
+    __slots__ = ("_outer", "_progress", "known_in", "name", "once", "seconds", "threads", "tool", "until")
 
-    def __init__(self, progress: Progress, name: str, seconds: float, tool: str | None, once: bool) -> None:
+    def __init__(
+        self, progress: Progress, name: str, seconds: float, tool: str | None, once: bool, known_in: float | None
+    ) -> None:
         self._progress = progress
         self._outer: OpenCall | None = None
         self.name = name
@@ -26,6 +35,8 @@ class OpenCall:
         """Its own limit."""
         self.tool = tool
         self.once = once
+        self.known_in = known_in
+        """Seconds after which its `reconcile` function can be asked whether it happened; None where it has none."""
         self.until = 0.0
         self.threads: list[Future[Any]] = []
         """What it runs in threads, which nothing can end."""
@@ -50,8 +61,11 @@ class OpenCall:
             return ModelCallFailed(message, FailureClass.MODEL_TIMED_OUT)
         if not self.once:
             return ToolCallFailed(message, FailureClass.TOOL_TIMED_OUT, tool=self.tool)
-        advice = "it must happen only once: look whether it happened, then cancel the task"
-        return EffectUnknown(f"{message}; {advice}", tool=self.tool)
+        message = f"{message}; it must happen only once"
+        if self.known_in is not None:
+            words = f"{message}; its reconcile function is asked in {self.known_in:.0f} s"
+            return TooSoonToKnow(words, seconds=self.known_in)
+        return EffectUnknown(f"{message}: look whether it happened, then decide (roadworthy decide)", tool=self.tool)
 
 
 calling: ContextVar[OpenCall | None] = ContextVar("roadworthy_open_call", default=None)
@@ -77,8 +91,10 @@ class Progress:
         self.when_sooner: Callable[[], object] = lambda: None
         """Called when it may be stuck sooner than `seconds_left` said last."""
 
-    def call(self, name: str, seconds: float, *, tool: str | None = None, once: bool = False) -> OpenCall:
-        return OpenCall(self, name, seconds, tool, once)
+    def call(
+        self, name: str, seconds: float, *, tool: str | None = None, once: bool = False, known_in: float | None = None
+    ) -> OpenCall:
+        return OpenCall(self, name, seconds, tool, once, known_in)
 
     def opened(self, call: OpenCall) -> None:
         call.until = time.monotonic() + call.seconds

@@ -10,7 +10,7 @@ from typing import Any
 from roadworthy.core.insight.steps import STARTED
 
 UNKNOWN = "unknown"
-_NOTHING_HAPPENED = ("not_done",)
+_NOTHING_HAPPENED = ("not_done", "denied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class DoneEffect:
     effect: str | None
     """`once`, `idempotent`, or None where nobody here knows."""
     outcome: str
-    """`done`, `failed`, or `unknown`: it may have happened or not."""
+    """`done`, `failed`, `fallback`, or `unknown`: it may have happened or not."""
     result: Any
 
 
@@ -57,6 +57,8 @@ def _with_effect(step: Mapping[str, Any], effect_of: EffectOf) -> list[tuple[Map
     for call in step["tool_calls"]:
         effect = call.get("effect") or effect_of(call.get("tool") or "")
         outcome = call.get("outcome")
+        if "same_as" in call:
+            continue  # the first call is listed
         # A `once` call has no entry at all only if it was never begun.
         if effect == "read" or outcome in _NOTHING_HAPPENED or (outcome is None and effect == "once"):
             continue

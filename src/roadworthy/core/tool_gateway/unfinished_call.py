@@ -68,9 +68,10 @@ class UnfinishedCall:
 
     async def finish(self, equal_calls: EqualCalls, do: Do) -> bytes:
         """The result's payload, once it is in the journal."""
+        # Before it is asked what the code leaves out: it came to these.
+        started, asked = self._last(_STARTS), self._last(_QUESTIONS)
         await self._attempt.journal_check.nothing_left_out()
         await self._attempt.permit()
-        started, asked = self._last(_STARTS), self._last(_QUESTIONS)
         if started is not None and not self._equal.is_withdrawn and not _asked_since(started, asked):
             return await self._found_out(started, asked)
         if asked is not None:
@@ -169,10 +170,11 @@ class UnfinishedCall:
             )
         except AskedByTool as error:
             return await self._asked_by_tool(error, decision)
-        except (AttemptFailed, EffectUnknown) as error:
-            if not is_once:
-                raise
-            raise await self._unknown(error, began) from error
+        except (AttemptFailed, TaskInterruption) as error:
+            waits_inside = error is attempt.parked
+            if is_once and (waits_inside or isinstance(error, AttemptFailed | EffectUnknown)):
+                raise await self._unknown(error, began, waits_inside=waits_inside) from error
+            raise
         seconds = round(time.monotonic() - began, 3)
         return await self._record(reply, seconds=seconds, **_shown(decision))
 
@@ -233,9 +235,14 @@ class UnfinishedCall:
             await self._ask("effect", words)
         raise EffectUnknown(f"{words}: {_HOW_TO_DECIDE}", tool=call.name)
 
-    async def _unknown(self, error: RoadworthyError, began: float) -> TaskInterruption:
-        """It failed in a way that does not say whether it happened."""
+    async def _unknown(self, error: RoadworthyError, began: float, *, waits_inside: bool) -> TaskInterruption:
+        """It failed in a way that does not say whether it happened, or an agent that it runs has to wait."""
         said = (error.__cause__ if isinstance(error.__cause__, AttemptFailed) else error).message
+        if waits_inside:
+            said = (
+                f"an agent that the tool {self._call.name!r} runs has to wait ({error.message}), and the tool may not "
+                'run again (declare effect="read" for a tool that only runs an agent)'
+            )
         words = f"{said}; it must happen only once (a tool that is not declared otherwise counts so)"
         if self._policy.reconcile is not None:
             lease = self._gate.tool_gateway.lease_seconds
@@ -352,12 +359,12 @@ class UnfinishedCall:
         )
 
     def _call_started_before(self, entry: JournalEntry) -> StartedCall:
+        if (allowed := self._decision("approval")) is not None and allowed.value is not None:
+            self._arguments = allowed.value
         now = self._started_call()
-        detail = entry.detail
         return replace(
             now,
-            arguments=detail["arguments"],
-            idempotency_key=detail.get("key", now.idempotency_key),
+            idempotency_key=entry.detail.get("key", now.idempotency_key),
             attempt=entry.attempt,
             started_at=entry.at,
         )

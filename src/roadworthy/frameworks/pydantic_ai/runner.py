@@ -33,6 +33,7 @@ from roadworthy.frameworks.pydantic_ai.transport import ProviderTransport
 
 FRAMEWORK = "pydantic_ai"
 NOT_FINISHED = "This call had not come back when the task ended; it is not known whether it happened."
+NOT_ALLOWED = "This call was not made: it waited for a person, who had not decided about it when the task ended."
 _NO_LIMIT = UsageLimits(request_limit=None)
 transport = ProviderTransport()
 """Of all models of this process."""
@@ -73,13 +74,14 @@ class PydanticAIRunner:
 
     def unfinished_turn(self, input: str, entries: Sequence[JournalEntry]) -> Turn:
         messages: list[ModelMessage] = [ModelRequest([UserPromptPart(input)])]
-        results = {
-            (entry.detail["step"], entry.detail["call_id"]): entry.detail["result"]
-            for entry in entries
-            if entry.kind is EntryKind.TOOL and not within(entry)
-        }
-        for entry in entries:
-            if entry.kind is not EntryKind.MODEL or within(entry):
+        own = [entry for entry in entries if not within(entry)]
+        # Of others nobody knows here whether they were allowed, and then made.
+        asked = (entry for entry in own if entry.kind is EntryKind.ASKED and entry.detail["effect"] == "once")
+        words = {_call_of(entry): NOT_ALLOWED for entry in asked}
+        words |= {_call_of(entry): NOT_FINISHED for entry in own if entry.kind is EntryKind.STARTED}
+        results = words | {_call_of(entry): entry.detail["result"] for entry in own if entry.kind is EntryKind.TOOL}
+        for entry in own:
+            if entry.kind is not EntryKind.MODEL:
                 continue
             response = RESPONSE.validate_json(entry.payload)
             messages.append(response)
@@ -92,6 +94,10 @@ class PydanticAIRunner:
         if isinstance(messages[-1], ModelRequest):
             messages.append(ModelResponse([TextPart("(The task ended here, before there was an answer.)")]))
         return Turn(FRAMEWORK, ModelMessagesTypeAdapter.dump_json(messages))
+
+
+def _call_of(entry: JournalEntry) -> tuple[int, str]:
+    return entry.detail["step"], entry.detail["call_id"]
 
 
 def _messages(turn: Turn) -> list[ModelMessage]:
