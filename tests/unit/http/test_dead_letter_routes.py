@@ -169,7 +169,9 @@ async def test_of_a_task_that_waits_operators_are_told_why_and_where_to_look(api
     await life.settle(TaskStatus.WAITING, "look whether it happened", output=None)
     status, code, detail = await problem(api, "GET", f"{DEAD}/{life.task.id}")
     assert (status, code) == (409, "not_dead")
-    assert detail.startswith("it is waiting: look whether it happened; it never was dead; look at GET /v1/tasks/")
+    assert detail.startswith(
+        f"it is waiting: look whether it happened; it never was dead; `roadworthy decide {life.task.id}` shows what"
+    )
 
 
 async def test_cancel_of_a_dead_task_says_what_ends_it(api: Api):

@@ -92,7 +92,7 @@ def never_dead(task: Task) -> NotDead:
     """What it is instead, and where to look."""
     because = f": {task.reason}" if task.reason else ""
     if task.status is TaskStatus.WAITING:
-        where = f"look at GET /v1/tasks/{task.id}/steps, then cancel it with POST /v1/tasks/{task.id}/cancel"
+        where = f"`roadworthy decide {task.id}` shows what it waits for"
     elif task.status in OPEN:
         where = f"`roadworthy queue` shows its lane, {task.lane}"
     else:
