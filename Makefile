@@ -28,6 +28,9 @@ test: .venv/ready ## run the tests (real PostgreSQL, Valkey, processes and signa
 faults: .venv/ready ## every fault, under load, with what each one costs (ROUNDS=1; about a quarter of an hour)
 	@$(BIN)/pytest tests/faults --long --rounds $(or $(ROUNDS),1)
 
+effects: .venv/ready ## workers killed and stopped at random points of tools that must happen once (KILLS=200 STOPS=100)
+	@$(BIN)/pytest tests/effects --kills $(or $(KILLS),200) --stops $(or $(STOPS),100)
+
 simulate: .venv/ready ## whole clusters in virtual time, disturbed by chance (SEEDS=1000, or SEED=123 to replay one)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
@@ -51,4 +54,4 @@ load: .venv/ready ## a minute each of 200 submissions and 100 starts a second, t
 soak: .venv/ready ## very many tasks while everything is being killed, written to build/soak.json (TASKS=100000)
 	@$(BIN)/python -m benchmarks.soak $(or $(TASKS),100000)
 
-.PHONY: help setup demo test simulate faults check format bench load soak
+.PHONY: help setup demo test simulate effects faults check format bench load soak

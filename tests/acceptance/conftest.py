@@ -15,6 +15,7 @@ from roadworthy.testing.simulated_provider import ProviderSettings, SimulatedPro
 
 from . import processes
 from .deployment import SHORT_LEASE, TARGET, Deployment
+from .effect_deployment import effects  # noqa: F401
 from .processes import Launcher
 from .servers import Servers
 from .supervision import SMALL, Supervision

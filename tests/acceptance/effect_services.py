@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -16,10 +17,10 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, User
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from roadworthy import AgentService, Done, Limits, NotDone, Price, StartedCall, ToolPolicy, current_call
+from roadworthy.domain.errors import ToolCallFailed
 from roadworthy.frameworks.function import TaskContext
 
 EFFECTS = os.environ["ACCEPTANCE_EFFECTS"]
-VERSION = os.environ.get("ACCEPTANCE_VERSION", "1")
 TOOL_SECONDS = float(os.environ.get("ACCEPTANCE_TOOL_SECONDS", "1"))
 """The time limit of each call."""
 PAUSE_SECONDS = float(os.environ.get("ACCEPTANCE_PAUSE_SECONDS", "0"))
@@ -29,6 +30,8 @@ _chance = Random()
 
 async def _do(tool: str, item: str) -> str:
     call = current_call()
+    if "lost" in item and call.attempt == 1:
+        raise RuntimeError("the line is dead")
     connection = await asyncpg.connect(EFFECTS)
     try:
         await asyncio.sleep(_chance.random() * PAUSE_SECONDS)
@@ -40,9 +43,9 @@ async def _do(tool: str, item: str) -> str:
         await asyncio.sleep(_chance.random() * PAUSE_SECONDS)
     finally:
         connection.terminate()
-    if item.startswith("hanging"):
+    if "hanging" in item:
         await asyncio.Event().wait()
-    if item.startswith("raising"):
+    if "raising" in item:
         raise RuntimeError("the printer is out of paper")
     return f"{tool} of {item} is done"
 
@@ -105,8 +108,10 @@ async def follow_script(ctx: TaskContext, message: str) -> list[str]:
             return await ctx.tool(TOOLS[tool], **arguments)
         except NotDone as error:
             return f"not done: {error}"
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
+        except ToolCallFailed as error:
+            if POLICIES[tool].approval == "never":
+                raise
+            return f"not allowed: {error}"
 
     for step, calls in enumerate(Script.of(message).steps, 1):
         await ctx.model("scripted", lambda stream, step=step: _say(f"step {step}"))
@@ -133,10 +138,10 @@ async def _reply(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator
     if step == len(script.steps):
         yield json.dumps(told)
         return
-    yield {
-        place: DeltaToolCall(tool, json.dumps(arguments), tool_call_id=f"{tool}#{place}")
-        for place, (tool, arguments) in enumerate(script.steps[step], 1)
-    }
+    counted: Counter[str] = Counter()
+    for place, (tool, arguments) in enumerate(script.steps[step]):
+        counted[tool] += 1
+        yield {place: DeltaToolCall(tool, json.dumps(arguments), tool_call_id=f"{tool}#{counted[tool]}")}
 
 
 def _agent() -> Agent[None, str]:
@@ -152,10 +157,11 @@ services = [
     AgentService(
         agent,
         name=name,
-        version=VERSION,
+        version="1",
         limits=_limits,
         tools=POLICIES,
         prices={"scripted": Price("0", "0")},
     )
     for name, agent in (("pydantic_ai", _agent()), ("function", follow_script))
 ]
+continuing = [replace(service, version="2", continues=["1"]) for service in services]

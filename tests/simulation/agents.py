@@ -12,7 +12,8 @@ from pydantic_ai import Agent, RunContext
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-from roadworthy import AgentService, Limits, Price, ToolPolicy
+from roadworthy import AgentService, Limits, NotDone, Price, ToolPolicy
+from roadworthy.domain.errors import ToolCallFailed
 from roadworthy.domain.model_input import ProviderCall
 
 from .outside import (
@@ -22,6 +23,7 @@ from .outside import (
     MOST_TOKENS,
     OUTPUT_PRICE,
     PIECE_TOKENS,
+    TOOL_SECONDS,
     Outside,
     Script,
 )
@@ -32,7 +34,13 @@ LIMITS = Limits(steps=8, step_seconds=8, total_seconds=600, queue_seconds=4000, 
 def service(outside: Outside, version: str, pydantic_ai: bool) -> AgentService:
     agent = pydantic_ai_agent(outside) if pydantic_ai else function_agent(outside, version)
     tools = {
-        name: ToolPolicy(effect=effect, seconds=6, retries=0 if effect == "once" else 1)  # type: ignore[arg-type]
+        name: ToolPolicy(
+            effect=effect,  # type: ignore[arg-type]
+            seconds=TOOL_SECONDS,
+            retries=0 if effect == "once" else 1,
+            reconcile=outside.look_up if name == "send" else None,
+            approval="always" if name == "sell" else "never",
+        )
         for name, effect in EFFECTS.items()
     }
     prices = {"simulated": Price(str(INPUT_PRICE), str(OUTPUT_PRICE))}
@@ -52,12 +60,22 @@ def function_agent(outside: Outside, version: str) -> Any:
             calls = script.calls(step)
             arguments = {"token": script.token, "step": step}
             if calls:
-                results.append(
-                    await asyncio.gather(*(ctx.tool(tools[tool], **arguments, call_id=id_) for tool, id_ in calls))
-                )
+                made = (_told(tool, ctx.tool(tools[tool], **arguments, call_id=id_)) for tool, id_ in calls)
+                results.append(await asyncio.gather(*made))
         return {"version": version, "replies": replies, "results": results}
 
     return simulated
+
+
+async def _told(tool: str, call: Any) -> str:
+    try:
+        return await call
+    except NotDone as error:
+        return f"not done: {error}"
+    except ToolCallFailed as error:
+        if tool != "sell":
+            raise
+        return f"not allowed: {error}"
 
 
 def _calling(outside: Outside, script: Script, step: int) -> Any:
@@ -79,16 +97,14 @@ def _calling(outside: Outside, script: Script, step: int) -> Any:
 
 
 def _tools(outside: Outside) -> dict[str, Any]:
-    async def look(token: str, step: int, call_id: str) -> str:
-        return await outside.tool(token, step, "look", call_id)
+    def tool(name: str) -> Any:
+        async def use(token: str, step: int, call_id: str, note: str = "") -> str:
+            return await outside.tool(token, step, name, call_id, note)
 
-    async def put(token: str, step: int, call_id: str) -> str:
-        return await outside.tool(token, step, "put", call_id)
+        use.__name__ = name
+        return use
 
-    async def pay(token: str, step: int, call_id: str) -> str:
-        return await outside.tool(token, step, "pay", call_id)
-
-    return {"look": look, "put": put, "pay": pay}
+    return {name: tool(name) for name in EFFECTS}
 
 
 def pydantic_ai_agent(outside: Outside) -> Agent[None, str]:
@@ -107,18 +123,13 @@ def pydantic_ai_agent(outside: Outside) -> Agent[None, str]:
     model = FunctionModel(stream_function=reply, model_name="simulated")
     agent = Agent(model, name="simulated", model_settings={"max_tokens": MOST_TOKENS})
 
-    @agent.tool
-    async def look(ctx: RunContext[None], token: str, step: int) -> str:
-        return await outside.tool(token, step, "look", ctx.tool_call_id or "")
+    def add(name: str) -> None:
+        @agent.tool(name=name)
+        async def use(ctx: RunContext[None], token: str, step: int, note: str = "") -> str:
+            return await outside.tool(token, step, name, ctx.tool_call_id or "", note)
 
-    @agent.tool
-    async def put(ctx: RunContext[None], token: str, step: int) -> str:
-        return await outside.tool(token, step, "put", ctx.tool_call_id or "")
-
-    @agent.tool
-    async def pay(ctx: RunContext[None], token: str, step: int) -> str:
-        return await outside.tool(token, step, "pay", ctx.tool_call_id or "")
-
+    for name in EFFECTS:
+        add(name)
     return agent
 
 

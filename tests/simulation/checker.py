@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from uuid import UUID
 
+from roadworthy import StartedCall
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.domain.event import EventRecord
@@ -19,8 +20,9 @@ from roadworthy.domain.journal import EntryKind, JournalEntry
 from roadworthy.domain.task import LIFE_ENDS, OCCUPYING, TRANSITIONS, Fence, TaskStatus
 from roadworthy.testing.virtual_time import SimulatedProcess, VirtualTimeLoop, current_process
 
+from .effects_checker import EffectsChecker
 from .money_checker import MoneyChecker
-from .outside import Script
+from .outside import EFFECTS, Script
 from .plan import Plan
 from .servers import SimulatedServer
 from .trace import Trace
@@ -70,9 +72,9 @@ class Checker:
         self._turns: dict[SessionId, int] = defaultdict(int)
         self._last_claimed: dict[tuple[str, str], bool] = {}
         self._holder: dict[TaskId, UUID] = {}
-        self._once: Counter[tuple[str, int, int, str]] = Counter()
         self._cancelled: dict[TaskId, None] = {}
         self.money = MoneyChecker(database.money, plan.budgets, self.fail)
+        self.effects = EffectsChecker(database, plan.lease_seconds, loop.time, self.fail)
         self._suspects: Counter[UUID | None] = Counter()
         """How many tasks changed in this transaction that had been lost before, by the worker that had them."""
 
@@ -134,6 +136,7 @@ class Checker:
         grown = row.journal[len(seen.journal) :]
         for place, entry in enumerate(grown, len(seen.journal)):
             self._trace.add(name, f"entry {entry.sequence} {entry.key} of attempt {entry.attempt}")
+            self.effects.written(row, entry, name)
             if entry.sequence != place:
                 self.fail("sequences rise one by one", f"{name} has {entry.sequence} in place {place}")
             if seen.status is not TaskStatus.RUNNING or entry.attempt != seen.attempt:
@@ -146,6 +149,7 @@ class Checker:
         if operation == "task_store.submit" and seen.status is None:
             self._new(row)
         self._check_changes(row, seen, operation, grown)
+        self.effects.changed(row, name)
         self.money.ended(row, operation)
         seen.journal = list(row.journal)
         seen.attempt, seen.changes, seen.status, seen.failures = row.attempt, len(row.changes), row.status, row.failures
@@ -333,7 +337,7 @@ class Checker:
         if (task_id := self._by_token.get(token)) is not None:
             self.money.billed(self._database.tasks[task_id], step, cost)
 
-    def tool_called(self, token: str, step: int, tool: str, call_id: str) -> None:
+    def tool_called(self, token: str, step: int, tool: str, call_id: str, key: str, note: str) -> None:
         row = self._check_actor(token, f"{call_id} of step {step}")
         if row is None:
             return
@@ -342,15 +346,16 @@ class Checker:
         if (EntryKind.MODEL, step) not in {(entry.kind, entry.detail.get("step")) for entry in _present(row)}:
             self.fail("results are in the journal before the next act", f"{call_id} in step {step} of {self.name(row)}")
         started = [entry for entry in _present(row) if entry.kind is EntryKind.STARTED]
-        if tool != "pay":
-            return
-        if not any((entry.detail["step"], entry.detail["call_id"]) == (step, call_id) for entry in started):
+        is_started = any((entry.detail["step"], entry.detail["call_id"]) == (step, call_id) for entry in started)
+        if EFFECTS[tool] == "once" and not is_started:
             self.fail("a `once` call is marked before it begins", f"{call_id} in step {step} of {self.name(row)}")
-        # An operator who resumes a task from the start has said that this may be repeated.
-        once = (token, row.generation, step, call_id)
-        self._once[once] += 1
-        if self._once[once] > 1:
-            self.fail("a `once` tool happens at most once", f"{call_id} in step {step} of {self.name(row)}")
+        self.effects.called(row, step, tool, call_id, key, note, self.name(row))
+
+    def reconcile_asked(self, call: StartedCall) -> None:
+        self.effects.reconcile_asked(call)
+
+    def reconciled(self, call: StartedCall, happened: bool) -> None:
+        self.effects.reconciled(call, happened)
 
     def _check_actor(self, token: str, what: str) -> TaskRow | None:
         task_id = self._by_token.get(token)
@@ -376,8 +381,8 @@ class Checker:
         """A client was told that this task is going to be cancelled, or was."""
         self._cancelled[task_id] = None
 
-    def dead(self) -> list[TaskRow]:
-        return self._database.with_status(TaskStatus.DEAD)
+    def with_status(self, status: TaskStatus) -> list[TaskRow]:
+        return self._database.with_status(status)
 
     def row(self, task_id: TaskId) -> TaskRow:
         return self._database.tasks[task_id]
@@ -396,6 +401,7 @@ class Checker:
                 self._check_output(row)
             if row.status is TaskStatus.WAITING:
                 self.fail("every task ends", f"{self.name(row)} is waiting")
+        self.effects.check_end(self.name)
         self.money.check_end(self._database.tasks, self.name)
 
     def _check_output(self, row: TaskRow) -> None:

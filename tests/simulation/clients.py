@@ -8,10 +8,23 @@ from collections import Counter
 from contextlib import suppress
 from random import Random
 
+from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.core.insight.change_record import result_of
 from roadworthy.core.intake.submission import Submission
 from roadworthy.core.operations.resume_order import ResumeOrder
-from roadworthy.domain.errors import IllegalCursor, InvalidRequest, NotDead, SessionBusy, StoreUnavailable, TaskIsDead
+from roadworthy.domain.decision import PendingCall
+from roadworthy.domain.errors import (
+    DecidedBefore,
+    DecisionTooSoon,
+    IllegalCursor,
+    InvalidRequest,
+    NotDead,
+    NotFound,
+    NotPending,
+    SessionBusy,
+    StoreUnavailable,
+    TaskIsDead,
+)
 from roadworthy.domain.event import Event, EventKind, Place, rebuilt_events, text_end_of
 from roadworthy.domain.ids import SessionId, TaskId
 from roadworthy.domain.principal import DEVELOPER, Principal
@@ -22,6 +35,7 @@ from .outside import EFFECTS
 
 _AWAY = (StoreUnavailable, Disconnected)
 _TEXT = (EventKind.TEXT, EventKind.THINKING)
+_STRANGER = Principal("tenant 0", "stranger")
 _AFTER_DONE = ("queued", "blocked", "discarded")
 """What operators make of a dead task."""
 
@@ -43,7 +57,7 @@ class User:
         await asyncio.gather(*self._following)
 
     async def _ask(self, token: str) -> None:
-        steps = [self._chance.choices(list(EFFECTS), (3, 2, 1), k=self._chance.choice((1, 1, 2, 3)))]
+        steps = [self._chance.choices(list(EFFECTS), (6, 4, 2, 2, 1), k=self._chance.choice((1, 1, 2, 3)))]
         steps *= self._chance.choice((0, 1, 1, 2, 3))
         limits: dict[str, object] = {}
         if self._chance.random() < 0.15:
@@ -128,7 +142,7 @@ class Operator:
         last = self._cluster.plan.seconds + 30
         while self._cluster.loop.time() < last:
             await asyncio.sleep(self._chance.expovariate(0.3))
-            for row in self._cluster.checker.dead():
+            for row in self._cluster.checker.with_status(TaskStatus.DEAD):
                 if self._resumed[row.id] < 2 and self._chance.random() < 0.7:
                     with suppress(*_AWAY, NotDead, InvalidRequest):
                         await self._treat(row.id)
@@ -148,6 +162,74 @@ class Operator:
             lambda _: dead_tasks.resume(DEVELOPER, task_id, ResumeOrder(from_start=again, repeat_effects=again))
         )
         self._cluster.trace.count("resumed")
+
+
+class Person:
+    """Looks after what waits for a decision: answers, looks things up, and says it again or otherwise."""
+
+    def __init__(self, cluster: Cluster, chance: Random) -> None:
+        self._cluster = cluster
+        self._effects = cluster.checker.effects
+        self._chance = chance
+
+    async def live(self) -> None:
+        last = self._cluster.plan.seconds + 60
+        while self._cluster.loop.time() < last:
+            await asyncio.sleep(self._chance.expovariate(0.6))
+            for row in self._cluster.checker.with_status(TaskStatus.WAITING):
+                for call in self._effects.pending(row):
+                    if self._chance.random() < 0.5:
+                        await self._answer(row, call)
+
+    async def _answer(self, row: TaskRow, call: PendingCall) -> None:
+        is_over = self._effects.is_over(row, call)
+        if not is_over and self._chance.random() < 0.8:
+            return
+        body = {"call_id": call.call_id, **self._said_of(row, call)}
+        if await self._decide(row, call, body) and self._chance.random() < 0.2:
+            await self._decide(
+                row, call, self._chance.choice([body, {"call_id": call.call_id, **self._said_of(row, call)}])
+            )
+
+    def _said_of(self, row: TaskRow, call: PendingCall) -> dict[str, object]:
+        if call.about == "effect":
+            if self._effects.has_happened(row, call):
+                return {"decision": "done", "value": f"paid, says {call.tool}"}
+            return {"decision": "not_done", "note": "it is not in the books"}
+        match self._chance.choice(("approve", "edit", "deny")):
+            case "approve":
+                return {"decision": "approve"}
+            case "edit":
+                return {"decision": "approve", "value": {**call.arguments, "note": "gift-wrapped"}}
+            case _:
+                return {"decision": "deny", "note": "too dear"}
+
+    async def _decide(self, row: TaskRow, call: PendingCall, body: dict[str, object]) -> bool:
+        """Whether it was accepted."""
+        api = self._chance.choice(self._cluster.apis)
+        decide_call = api.decide_call
+        principal = self._chance.choice((row.new.principal, row.new.principal, DEVELOPER, _STRANGER))
+        if decide_call is None:
+            return False
+        checker, name = self._cluster.checker, self._cluster.checker.name(row)
+        try:
+            await api.request(lambda _: decide_call.decide(principal, row.id, body))
+        except NotFound:
+            if principal is not _STRANGER:
+                checker.fail("people find what they are asked about", f"{call.call_id} of {name}")
+            return False
+        except (InvalidRequest, NotPending, DecidedBefore, DecisionTooSoon) as error:
+            # Also what would have been right a moment ago: it was allowed, and now its effect is unknown.
+            self._cluster.trace.count(f"decisions refused: {error.code}")
+            return False
+        except _AWAY:
+            return False
+        if principal is _STRANGER:
+            checker.fail("nobody decides for others", f"{call.call_id} of {name}")
+        self._effects.accepted(row, call)
+        self._cluster.trace.add("decided", body["decision"], "of", call.call_id, "of", name)
+        self._cluster.trace.count(f"decided: {body['decision']}")
+        return True
 
 
 class Stream:

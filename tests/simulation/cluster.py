@@ -14,6 +14,7 @@ from roadworthy.adapters.memory.budget_accounts import MemoryBudgetAccounts
 from roadworthy.adapters.memory.budget_ledger import MemoryBudgetLedger
 from roadworthy.adapters.memory.database import MemoryDatabase
 from roadworthy.adapters.memory.dead_letters import MemoryDeadLetters
+from roadworthy.adapters.memory.decisions import MemoryDecisions
 from roadworthy.adapters.memory.duty_schedule import MemoryDutySchedule
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.lanes import MemoryLanes
@@ -28,7 +29,9 @@ from roadworthy.core.insight.follow_task import FollowTask
 from roadworthy.core.insight.followers import Followers
 from roadworthy.core.intake.admit import Intake
 from roadworthy.core.operations.dead_tasks import DeadTasks
+from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
 from roadworthy.domain.event import Event
@@ -157,12 +160,13 @@ class WorkerNode(Node):
             registry,
             beside,
             MemoryBudgetLedger(cluster.database),
+            cluster.decisions,
         )
         settings = WorkerSettings(
             plan.concurrency, plan.lease_seconds, DRAIN_SECONDS, plan.max_retries, budgets=plan.budgets
         )
         served = {each.lane: Served(each, runner_for(each)) for each in cluster.services}
-        self.worker = Worker(ports, served, settings)
+        self.worker = Worker(ports, served, settings, tool_gateway=ToolGateway(lease_seconds=plan.lease_seconds))
         self.worker.watchdog = _NoWatchdog()  # type: ignore[assignment]
         await self.worker.run()
 
@@ -190,6 +194,7 @@ class ApiNode(Node):
         super().__init__(cluster, number)
         self.intake: Intake | None = None
         self.dead_tasks: DeadTasks | None = None
+        self.decide_call: DecideCall | None = None
         self._follow: FollowTask | None = None
         self._ending = asyncio.Event()
 
@@ -206,6 +211,9 @@ class ApiNode(Node):
         log = WatchedEventLog(cluster.broker, cluster.checker)
         self._follow = FollowTask(cluster.tasks, cluster.journal, log, followers, SystemClock())
         self.dead_tasks = DeadTasks(MemoryDeadLetters(cluster.database), cluster.journal, announcer, cluster.services)
+        self.decide_call = DecideCall(
+            cluster.tasks, cluster.journal, cluster.decisions, announcer, cluster.plan.lease_seconds
+        )
         self.intake = intake
         self.process.when_killed.append(self._forget)
         await self._ending.wait()
@@ -312,9 +320,11 @@ class Cluster:
         self.checker = Checker(plan, loop, trace, self.database)
         self.checker.store = self.store
         self.store.applied = self.checker.applied
+        self.decisions = MemoryDecisions(self.database)
         self.tasks = WatchedTaskStore(self.database, self.checker)
         self.journal = WatchedJournal(self.database, self.checker)
         self.outside = Outside(chance, trace, self.checker)
+        self.checker.effects.happened = self.outside.effects.__getitem__
         self.services: list[AgentService] = [service(self.outside, "1", plan.pydantic_ai)]
         self.workers = [WorkerNode(self, number) for number in range(1, plan.workers + 1)]
         self.upkeeps = [UpkeepNode(self, number) for number in range(1, plan.upkeeps + 1)]

@@ -18,7 +18,7 @@ from roadworthy.frameworks import runner_for
 from roadworthy.testing.virtual_time import SimulatedProcess, VirtualTimeLoop, current_process, virtual_time
 
 from .agents import service
-from .clients import Operator, User
+from .clients import Operator, Person, User
 from .cluster import Cluster
 from .disturbances import Disturbances
 from .plan import Plan, draw_plan
@@ -88,6 +88,7 @@ async def _life(plan: Plan, loop: VirtualTimeLoop, chance: Random, trace: Trace)
     ]
     if plan.operator:
         living.append(loop.start(SimulatedProcess("operator"), Operator(cluster, chance).live()))
+    living.append(loop.start(SimulatedProcess("person"), Person(cluster, chance).live()))
     living.append(asyncio.create_task(Disturbances(cluster, chance).run(plan.seconds)))
     ended = asyncio.create_task(_until_ended(cluster, living))
     over = asyncio.create_task(checker.over.wait())

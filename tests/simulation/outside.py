@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from roadworthy import Done, NotDone, StartedCall, current_call
+
 from .trace import Trace
 
-EFFECTS = {"look": "read", "put": "idempotent", "pay": "once"}
+EFFECTS = {"look": "read", "put": "idempotent", "pay": "once", "send": "once", "sell": "once"}
+"""What each tool may do to the world. Whether something was sent can be looked up; selling has to be allowed."""
+TOOL_SECONDS = 6.0
+"""The time limit of each call."""
 INPUT_TOKENS, INPUT_PRICE = 3, 100
 """Of each call, and micro-dollars a token."""
 PIECE_TOKENS, OUTPUT_PRICE = 20, 1000
@@ -27,7 +32,11 @@ class Watcher(Protocol):
 
     def billed(self, token: str, step: int, cost: int) -> None: ...
 
-    def tool_called(self, token: str, step: int, tool: str, call_id: str) -> None: ...
+    def tool_called(self, token: str, step: int, tool: str, call_id: str, key: str, note: str) -> None: ...
+
+    def reconcile_asked(self, call: StartedCall) -> None: ...
+
+    def reconciled(self, call: StartedCall, happened: bool) -> None: ...
 
 
 class ProviderError(Exception):
@@ -68,7 +77,8 @@ class Outside:
     def __init__(self, chance: Random, trace: Trace, watcher: Watcher) -> None:
         self.failing_models = 0.0
         self.failing_tools = 0.0
-        self.effects: Counter[tuple[str, int, str]] = Counter()
+        self.effects: Counter[str] = Counter()
+        """How often what has the key happened."""
         self._chance = chance
         self._trace = trace
         self._watcher = watcher
@@ -96,24 +106,44 @@ class Outside:
             self._trace.count("model failures")
             await self._fail(token, step)
 
-    async def tool(self, token: str, step: int, tool: str, call_id: str) -> str:
-        self._watcher.tool_called(token, step, tool, call_id)
+    async def tool(self, token: str, step: int, tool: str, call_id: str, note: str = "") -> str:
+        key = current_call().idempotency_key
+        self._watcher.tool_called(token, step, tool, call_id, key, note)
         self._trace.add("tool call", tool, "in step", step, "of", token)
         self._trace.count("tool calls")
-        await self._some_time(0.3)
         fails = self._chance.random() < self.failing_tools
         happens = not fails or self._chance.random() < 0.5
-        if happens:
-            self.effects[token, step, call_id] += 1
+        # At once: a process that stands still inside the call acts late, which nobody but the callee can prevent.
+        self.effects[key] += happens
+        await self._some_time(0.3)
         if fails:
-            kind = self._chance.choice(("raises", "connection", "hangs"))
+            kind = self._chance.choice(("raises", "connection", "hangs", "hangs" if happens else "says so"))
             self._trace.count("tool failures")
             self._trace.add("the tool", kind, "after its effect" if happens else "before its effect")
             if kind == "hangs":
                 await asyncio.sleep(10_000)
+            if kind == "says so":
+                raise NotDone("the door was closed")
             raise ToolBroken("out of paper") if kind == "raises" else ConnectionError("the printer is away")
         await self._some_time(0.2)
-        return f"{call_id} done {self.effects[token, step, call_id]}"
+        return f"{call_id} done {self.effects[key]}"
+
+    async def look_up(self, call: StartedCall) -> Done | NotDone | None:
+        """Whether what the key stands for has happened, as far as the service says so."""
+        self._watcher.reconcile_asked(call)
+        self._trace.count("lookups")
+        happened = self.effects[call.idempotency_key] > 0
+        await self._some_time(0.3)
+        if self._chance.random() < self.failing_tools:
+            match self._chance.choice(("nobody knows", "raises", "hangs")):
+                case "raises":
+                    raise ToolBroken("the books are locked")
+                case "hangs":
+                    await asyncio.sleep(10_000)
+                case _:
+                    return None
+        self._watcher.reconciled(call, happened)
+        return Done("it was sent") if happened else NotDone("nothing was sent")
 
     async def _fail(self, token: str, step: int) -> None:
         kind = self._chance.choice(("429", "429 later", "500", "529", "400", "connection", "timeout", "hangs", "hangs"))

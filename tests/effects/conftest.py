@@ -1,0 +1,25 @@
+"""How often workers are killed and stopped, and what they are killed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from acceptance.conftest import (  # noqa: F401
+    bare_deployment,
+    few_certificates,
+    folder,
+    no_process_is_left,
+    provider,
+)
+from acceptance.effect_deployment import effects  # noqa: F401
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("effects")
+    group.addoption("--kills", type=int, default=None, help="how often a worker is killed at a random point")
+    group.addoption("--stops", type=int, default=None, help="how often a worker is stopped until it was replaced")
+
+
+__all__: Sequence[str] = ()
