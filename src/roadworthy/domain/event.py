@@ -13,10 +13,14 @@ Details of journal entries (`JournalEntry.detail`):
     model     {step, model, pieces: [[kind, text], …], text_at: [journal, attempt, try] (where it was streamed),
               tool_calls: [{call_id, tool, arguments}], usage: {input_tokens, …}, cost, seconds}
     tool      {step, call_id, tool, effect, outcome (`domain/effect.py`), result, seconds, arguments (unless the effect
-              is `read`), cut: its size in bytes before it was cut, decision: {verdict, by, note, at}}
+              is `read`), cut: its size in bytes before it was cut, decision: {verdict, by, note, at},
+              same_as: the name of the entry whose result it is, where an equal call was done before, reconciled: true
+              where the tool's `reconcile` function said so}
     started   {step, call_id, tool, effect, arguments, key (its idempotency key), seconds (its time limit)}
-    asked     {step, call_id, tool, effect, arguments, about (`domain/decision.py`), words, error}
+    asked     {step, call_id, tool, effect, arguments, about (`domain/decision.py`), words, error, by_tool: true where
+              the tool itself asks}
     whole     {step, call_id, tool}
+    offered   {step, server, tools: [name, …]}
 
 Events of a generation above 0 say so (`generation`): its steps are counted from 1 again.
 """
@@ -145,7 +149,7 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
             shown = ("about", "tool", "arguments", "words", "error")
             asked = of | {"call_id": result_key(entry)} | {name: detail[name] for name in shown if name in detail}
             return (Event(number, EventKind.APPROVAL, asked),)
-        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.WHOLE:
+        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.WHOLE | EntryKind.OFFERED:
             return ()
 
 

@@ -24,12 +24,15 @@ class EntryKind(StrEnum):
     """A tool call waits for a person (`domain/decision.py`); its TOOL entry follows the decision."""
     WHOLE = "whole"
     """A tool's result as it came, where it was too large for the model."""
+    OFFERED = "offered"
+    """The tools that a server of the agent's offers from a step on."""
 
 
 def key_in(generation: int, name: str) -> str:
     """The key of an entry: its name (`input`, `m3`, and of one tool call `t3:call_abc` its result, `s3:call_abc` its
-    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut), and before it the
-    number of a generation above 0 (`1/m3`). No name begins with a digit."""
+    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut; `o3:0` what the
+    agent's first server of tools offers from step 3 on), and before it the number of a generation above 0 (`1/m3`). No
+    name begins with a digit."""
     return f"{generation}/{name}" if generation else name
 
 
@@ -108,7 +111,7 @@ def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
             )
         case EntryKind.TOOL:
             return replace(usage, tool_calls=usage.tool_calls + 1)
-        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.ASKED | EntryKind.WHOLE:
+        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.ASKED | EntryKind.WHOLE | EntryKind.OFFERED:
             return usage
 
 

@@ -13,6 +13,7 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply, call_model
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.gateway import ToolGateway
+from roadworthy.core.tool_gateway.offered_tools import OfferedTools
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolCalls, ToolReply
 from roadworthy.domain.journal import JournalEntry
 from roadworthy.domain.model_input import NamedModel
@@ -38,6 +39,7 @@ class Gate:
         self.loop = asyncio.get_running_loop()
         self.threads = threads
         """For what an agent runs in threads: the only ones whose calls can be told when they never come back."""
+        self.offered_tools = OfferedTools(attempt, self._scope)
         self._tools = ToolCalls(attempt, self._scope, self)
 
     @property

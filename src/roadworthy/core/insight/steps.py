@@ -36,8 +36,20 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             case EntryKind.ASKED:
                 _add(steps, entry, "tool", "effect", "arguments", "about", "words", "error")
             case EntryKind.TOOL:
-                _add(steps, entry, "tool", "effect", "arguments", "outcome", "result", "seconds", "cut", "decision")
-            case EntryKind.WHOLE:
+                _add(
+                    steps,
+                    entry,
+                    "tool",
+                    "effect",
+                    "arguments",
+                    "outcome",
+                    "result",
+                    "seconds",
+                    "cut",
+                    "decision",
+                    "same_as",
+                )
+            case EntryKind.WHOLE | EntryKind.OFFERED:
                 pass
             case EntryKind.INPUT:
                 if "why" in entry.detail:

@@ -23,16 +23,18 @@ from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.output import OutputContext
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, RunContext, ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset
 
 from roadworthy.core.execution.gate import Gate
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
 from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
 from roadworthy.domain.decision import About
-from roadworthy.domain.errors import ArgumentsRefused
+from roadworthy.domain.errors import ArgumentsRefused, RequestRefused, TooMuchReceived
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.pydantic_ai.decided_call import asked_by_tool, validated_arguments
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
+from roadworthy.frameworks.pydantic_ai.mcp_tools import with_mcp_under_gate
 from roadworthy.frameworks.pydantic_ai.model_request import asking
 from roadworthy.frameworks.pydantic_ai.service_models import Chain, ServiceModels
 from roadworthy.frameworks.pydantic_ai.simplified_prompt import SimplifiedPrompt
@@ -58,6 +60,9 @@ class GateCapability(AbstractCapability[Any]):
 
     def get_ordering(self) -> CapabilityOrdering:
         return CapabilityOrdering(position="outermost")
+
+    def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
+        return with_mcp_under_gate(toolset, self._gate)
 
     async def wrap_model_request(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: Any
@@ -146,11 +151,18 @@ class GateCapability(AbstractCapability[Any]):
                 result, reply = error, encode_failed(error)
             except (ApprovalRequired, CallDeferred) as error:
                 raise asked_by_tool(name, error) from error
+            except (RequestRefused, TooMuchReceived) as error:
+                if self._gate.attempt.service.policy(name).effect == "once":
+                    # The tool may have done something else before.
+                    raise
+                result = ToolFailed(error.message)
+                reply = encode_failed(result)
             except Exception as error:
                 if (failed := tool_failure(error, name)) is None:
                     raise
                 raise failed from error
-            fresh.append((reply, decode_result(reply.payload) if reply.is_mended else result))
+            if not reply.is_mended:
+                fresh.append((reply, result))
             return reply
 
         async def with_arguments(given: Any) -> Callable[[], Awaitable[ToolReply]]:

@@ -56,7 +56,7 @@ class Response:
         is_of_the_service = self.status >= 500 or self.status in _PERHAPS_LATER
         raise ToolCallFailed(
             f"the service answered {self.status}: {words or 'nothing'}",
-            FailureClass.TOOL_UNREACHABLE if is_of_the_service else FailureClass.TOOL_CALL_FAILED,
+            FailureClass.TOOL_SERVICE_FAILED if is_of_the_service else FailureClass.TOOL_CALL_FAILED,
             retry_after=_seconds(self.headers.get("Retry-After", "")),
         )
 
