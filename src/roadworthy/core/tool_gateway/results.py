@@ -129,15 +129,10 @@ def _cut(call: ToolCall, policy: ToolPolicy, reply: ToolReply) -> ShownResult:
 def _beginning(gateway: ToolGateway, call: ToolCall, policy: ToolPolicy, reply: ToolReply) -> ShownResult:
     """Of a result that nobody can keep, and that would take seconds to look through."""
     most = min(policy.result_bytes, _MOST_KEPT // 2)
-    if isinstance(reply.result, str):
-        reply, size = replace(reply, result=reply.result[: most + _ROOM_FOR_SECRETS]), len(reply.payload)
-        text = _text(reply)
-    else:
-        text = _text(reply)
-        size = len(text)
+    text = _text(reply)
     looked_through = text[: most + _ROOM_FOR_SECRETS].decode("utf-8", "ignore")
     shown = gateway.redactor.text(looked_through).encode()[:most]
-    return ShownResult(_shortened(call, reply, shown, size, is_kept=False), None, size)
+    return ShownResult(_shortened(call, reply, shown, len(text), is_kept=False), None, len(text))
 
 
 def _shortened(call: ToolCall, reply: ToolReply, beginning: bytes, size: int, is_kept: bool) -> ToolReply:

@@ -78,8 +78,8 @@ def decode_result(payload: bytes) -> Any:
 
 
 def _told(kind: str, message: str, outcome: Outcome = Outcome.FAILED) -> ToolReply:
-    message = with_whole_characters(message)
-    return ToolReply(orjson.dumps({"kind": kind, "message": message}), message, outcome)
+    words = with_whole_characters(message)
+    return ToolReply(orjson.dumps({"kind": kind, "message": words}), words, outcome, is_mended=words != message)
 
 
 def _has_media(result: Any) -> bool:
