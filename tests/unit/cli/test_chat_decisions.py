@@ -197,6 +197,7 @@ def test_a_wait_that_is_over_asks_nobody():
     server = Server([ASKED, WAITS, REFUNDED, DONE], waiting_for=[], decided=[])
     shown, asked = chatted(server)
     assert asked == []
+    assert "waiting: refund needs an approval" in shown
     assert "paid back" in shown
 
 

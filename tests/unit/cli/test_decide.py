@@ -13,7 +13,7 @@ import pytest
 from told_server import server
 
 from roadworthy.edges.cli.decide import Asked, Page, carried_out
-from roadworthy.edges.cli.decide_screen import call_lines, list_lines
+from roadworthy.edges.cli.decide_screen import call_lines, list_lines, task_lines
 
 TASK = "019a0000-0000-7000-8000-000000000001"
 NO_OPERATOR = (403, {"code": "not_allowed", "detail": "this needs the scope `operator`"})
@@ -73,7 +73,7 @@ def test_the_list_has_all_that_is_needed_to_decide_and_the_commands(capsys: pyte
     shown = capsys.readouterr().out
     for words in (
         "2 calls wait for a decision",
-        f"task {TASK} of shop/anna on support@1 is waiting: refund needs an approval",
+        f"task {TASK} of shop/anna on support@1 is waiting\n",
         "may refund be called?  (t2:call_a, asked 2m ago in attempt 1)",
         'order_id  "DC-2207"',
         "cents     3300",
@@ -172,6 +172,11 @@ def test_a_call_that_may_still_run_says_until_when():
     soon = (datetime.now(UTC) + timedelta(seconds=40)).isoformat()
     assert any("it can be decided in" in line for line in call_lines(call("effect", opens_at=soon)))
     assert not any("it can be decided in" in line for line in call_lines(call("effect", opens_at="2020-01-01T00:00Z")))
+
+
+def test_a_task_that_waits_for_no_call_says_for_what():
+    shown = task_lines(task(reason="the code does something else than the journal says"))
+    assert shown[0].endswith("is waiting: the code does something else than the journal says")
 
 
 def test_nothing_waits():

@@ -191,15 +191,17 @@ class Conversation:
                 if told.kind == "done":
                     return told.data["status"] in ("succeeded", "partial")
                 if told.kind == "status" and told.data["status"] == "waiting":
-                    await self._see_what_waits()
+                    await self._see_what_waits(told.data)
                     if self.waiting_for:
                         return False
         return False
 
-    async def _see_what_waits(self) -> None:
+    async def _see_what_waits(self, status: dict[str, Any]) -> None:
         task = await self._client.task(self._task_id)
         # Somebody else may have decided since.
         calls: list[dict[str, Any]] = task.get("waiting_for", []) if task["status"] == "waiting" else []
+        if not calls:
+            self._screen.note(f"· waiting{_because(status)}")
         if self._asks:
             self.waiting_for = calls
         else:
@@ -229,7 +231,7 @@ class Conversation:
             case "approval":
                 self._screen.note(f"· {data['tool']} waits for a decision{_because({'reason': data.get('words')})}")
             case "status":
-                if data["status"] in ("blocked", "waiting") or data.get("reason"):
+                if data["status"] == "blocked" or (data.get("reason") and data["status"] != "waiting"):
                     self._screen.note(f"· {data['status']}{_because(data)}")
             case "done":
                 self._tell_end(data)

@@ -31,7 +31,8 @@ def list_lines(answer: Mapping[str, Any], url: str | None = None) -> list[str]:
 def task_lines(task: Mapping[str, Any], url: str | None = None) -> list[str]:
     """As `list_lines`."""
     whose = f" of {task['tenant']}/{task['user']}" if "tenant" in task else ""
-    reason = f": {task['reason']}" if task["reason"] else ""
+    # Where calls wait, each says by itself what the reason sums up.
+    reason = f": {task['reason']}" if task["reason"] and not task["waiting_for"] else ""
     lines = [f"task {task['id']}{whose} on {task['agent']}@{task['version']} is {task['status']}{reason}"]
     if task.get("expires_at") is not None:
         lines.append(f"it expires at {task['expires_at']} if nobody decides")
