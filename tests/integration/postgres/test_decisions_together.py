@@ -175,6 +175,15 @@ async def test_a_task_that_was_started_as_often_as_one_may_be_is_not_decided(sto
     assert (await stores.tasks.find(ALICE, waiting.id)).status is TaskStatus.WAITING
 
 
+async def test_nor_is_it_started_once_more_when_its_decision_is_said_again(stores: Stores, other: OtherConnection):
+    waiting = await wait_for_decision(stores)
+    first = await decide(stores, waiting)
+    await settle(stores, await claim_one(stores), TaskStatus.WAITING)
+    await other.connection.execute("update tasks set attempt = $1", MAX_ATTEMPTS)
+    again = await decide(stores, waiting)
+    assert (again.decision, again.task.status) == (first.decision, TaskStatus.WAITING)
+
+
 async def test_one_that_was_decided_while_it_ran_for_the_last_time_is_dead(stores: Stores, other: OtherConnection):
     running = await run_one(stores)
     await other.connection.execute("update tasks set attempt = $1, decided_attempt = $1", MAX_ATTEMPTS)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from roadworthy import AgentService, ToolPolicy
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
@@ -12,8 +15,10 @@ from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.publisher import EventPublisher
-from roadworthy.domain.decision import pending_calls
+from roadworthy.domain.decision import pending_calls, result_key
+from roadworthy.domain.errors import DecisionTooSoon
 from roadworthy.domain.event import EventKind
+from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.ports.decisions import Decided
@@ -72,7 +77,10 @@ class People:
                 await asyncio.sleep(0.005)
 
     async def approve(self, task: Task, call_id: str) -> Decided:
-        decided = await self._decide.decide(DEVELOPER, task.id, {"call_id": call_id, "decision": "approve"})
+        return await self.decide(task, {"call_id": call_id, "decision": "approve"})
+
+    async def decide(self, task: Task, order: dict[str, Any]) -> Decided:
+        decided = await self._decide.decide(DEVELOPER, task.id, order)
         await self._announcer.close()
         await self._publisher.close()
         return decided
@@ -132,6 +140,38 @@ async def test_readers_hear_that_it_goes_on():
         await cluster.ended(task)
     reasons = [event.data.get("reason") for event in await cluster.events(task) if event.kind is EventKind.STATUS]
     assert "approved by dev: refund" in reasons
+
+
+async def test_a_task_that_an_earlier_release_left_waiting_is_decided():
+    """It wrote down that the call was started, not for how long it may run, and asked nobody."""
+    cluster = Cluster()
+    people = People(cluster)
+
+    async def reply(ctx: Any, message: str) -> str:
+        return await ctx.tool(broken, order=7)
+
+    async def broken(order: int) -> str:
+        raise ConnectionError("reset by peer")
+
+    service = AgentService(reply, name="shop")
+    async with cluster.working(service):
+        task = await cluster.reaches(await cluster.submit(service), TaskStatus.WAITING)
+    row = cluster.database.tasks[task.id]
+    row.journal = [
+        replace(entry, detail={name: entry.detail[name] for name in entry.detail if name not in ("key", "seconds")})
+        for entry in row.journal
+        if entry.kind is not EntryKind.ASKED
+    ]
+    started = row.journal[-1]
+    assert (started.kind, row.error and b"effect_unknown" in row.error) == (EntryKind.STARTED, True)
+    order = {"call_id": result_key(started), "decision": "done", "value": "refunded"}
+    with pytest.raises(DecisionTooSoon, match="for 35 s"):
+        await people.decide(task, order)
+    row.journal[-1] = replace(started, at=started.at - 36)
+    async with cluster.working(service):
+        await people.decide(task, order)
+        task = await cluster.ended(task)
+    assert (task.status, task.output) == (TaskStatus.SUCCEEDED, b'"refunded"')
 
 
 async def test_a_first_call_that_is_given_up_leaves_the_beginning_to_the_next_one():
