@@ -9,6 +9,7 @@ from roadworthy.domain.errors import (
     AgentHung,
     AttemptFailed,
     CancelRequested,
+    DecisionNeeded,
     EffectUnknown,
     Fenced,
     HandoverRequested,
@@ -20,6 +21,7 @@ from roadworthy.domain.errors import (
     NotKeepable,
     StoreUnavailable,
     ToolCallFailed,
+    TooSoonToKnow,
 )
 from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.task import TaskStatus, Turn
@@ -46,6 +48,8 @@ OVERLOADED = ModelCallFailed("the model is overloaded", FailureClass.PROVIDER_OV
         (LimitReached("out of steps"), TaskStatus.PARTIAL, False),
         (HandoverRequested(), TaskStatus.QUEUED, False),
         (EffectUnknown("?"), TaskStatus.WAITING, False),
+        (DecisionNeeded("?"), TaskStatus.WAITING, False),
+        (TooSoonToKnow("?", seconds=40), TaskStatus.QUEUED, False),
         (JournalMismatch("?"), TaskStatus.WAITING, False),
         (OVERLOADED, TaskStatus.QUEUED, True),
         (InternalError(), TaskStatus.QUEUED, True),
@@ -181,3 +185,16 @@ def test_what_somebody_has_to_mend_is_dead_and_has_no_fallback_answer(end: Excep
 def test_a_provider_that_fails_is_tried_again_before_less_than_an_answer_is_given():
     verdict = decide(OVERLOADED, replace(FACTS, failures=2))
     assert verdict is not None and verdict.status is TaskStatus.QUEUED
+
+
+def test_what_can_be_found_out_later_comes_back_then_or_before_it_has_waited_too_long_in_the_queue():
+    soon = decide(TooSoonToKnow("asked in 40 s", seconds=40), FACTS)
+    late = decide(TooSoonToKnow("asked in 900 s", seconds=900), FACTS)
+    assert soon is not None and (soon.run_after_seconds, soon.reason, soon.error) == (40, "asked in 40 s", None)
+    assert late is not None and late.run_after_seconds == 300
+
+
+def test_a_task_that_waits_for_a_person_has_no_error_and_one_with_an_unknown_effect_has():
+    asked, unknown = (decide(error("why", tool="pay"), FACTS) for error in (DecisionNeeded, EffectUnknown))
+    assert asked is not None and (asked.reason, asked.error) == ("why", None)
+    assert unknown is not None and orjson.loads(unknown.error or b"")["tool"] == "pay"

@@ -70,8 +70,14 @@ def test_what_came_back_has_happened_also_where_it_failed():
     assert effects(journal) == [(0, "pay", "once", "done"), (0, "note", "idempotent", "failed")]
 
 
-def test_what_was_declared_not_done_has_not_happened():
-    assert effects(Journal().model(a="pay").started("a", "pay").result("a", "pay", "not_done")) == []
+@pytest.mark.parametrize("outcome", ["not_done", "denied"])
+def test_what_was_declared_not_done_or_not_allowed_has_not_happened(outcome: str):
+    assert effects(Journal().model(a="pay").started("a", "pay").result("a", "pay", outcome)) == []
+
+
+def test_what_the_model_asked_for_once_more_and_met_is_listed_once():
+    journal = Journal().model(a="pay").started("a", "pay").result("a", "pay")
+    assert len(effects(journal.model(b="pay").result("b", "pay", same_as="t1:a"))) == 1
 
 
 def test_what_was_begun_and_did_not_come_back_is_unknown():
