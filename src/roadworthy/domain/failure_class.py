@@ -17,6 +17,7 @@ class FailureClass(StrEnum):
     MODEL_TIMED_OUT = "model_timed_out"
     TOOL_TIMED_OUT = "tool_timed_out"
     TOOL_UNREACHABLE = "tool_unreachable"
+    TOOL_SERVICE_FAILED = "tool_service_failed"
     LEASE_LOST = "lease_lost"
     INTERNAL_ERROR = "internal_error"
 
@@ -76,6 +77,8 @@ class Treatment:
     """It says something of the model or its provider, and not of this request: circuit breakers count it."""
     is_of_the_service: bool = False
     """It says something of the key, account or address that a service uses: others may be well with the model."""
+    blames_tool: bool = False
+    """It says something of what is behind the tool, and not of this call: the tool's circuit breaker counts it."""
 
 
 # With the default MAX_RETRIES of 3 a task outlives half a minute of trouble, without a person noticing a short one.
@@ -125,12 +128,22 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         blames_model=True,
     ),
     _F.TOOL_TIMED_OUT: Treatment(
-        PROMPT, "the tool did not come back in time", "look why it hangs, or raise `seconds` of its ToolPolicy"
+        PROMPT,
+        "the tool did not come back in time",
+        "look why it hangs, or raise `seconds` of its ToolPolicy",
+        blames_tool=True,
     ),
     _F.TOOL_UNREACHABLE: Treatment(
         PROMPT,
         "the tool's own connection broke",
         "see that the worker reaches what the tool calls, and resume the task",
+        blames_tool=True,
+    ),
+    _F.TOOL_SERVICE_FAILED: Treatment(
+        PROMPT,
+        "the service behind the tool failed, or has too much to do",
+        "see that the service which the tool calls is well, and resume the task",
+        blames_tool=True,
     ),
     # Its lease had to run out before anybody noticed: that was the pause.
     _F.LEASE_LOST: Treatment(
@@ -260,3 +273,12 @@ def pause_within_call(
         return None
     pause = max(_PAUSES_WITHIN_A_CALL[failures - 1], retry_after or 0)
     return pause * (1 + chance / 2)
+
+
+def pause_within_tool_call(failures: int, retry_after: float | None, chance: float) -> float | None:
+    """Seconds until a tool is called once more, within the same call, after it failed for the `failures`-th time; None
+    where the service behind it asked for a longer wait than that is worth."""
+    if (retry_after or 0) > LONGEST_WAIT_SECONDS:
+        return None
+    pause = _PAUSES_WITHIN_A_CALL[min(failures, len(_PAUSES_WITHIN_A_CALL)) - 1]
+    return max(pause, retry_after or 0) * (1 + chance / 2)

@@ -182,16 +182,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def tool_failure(error: Exception, tool: str) -> ToolCallFailed | None:
-    """What happened to the connection of a tool; None for an error that says nothing of one."""
+    """What happened to the connection of a tool, or to the service behind it; None for an error that says nothing of
+    them."""
     match class_of(error):
+        case None:
+            return None
         case _F.MODEL_TIMED_OUT:
             failure = _F.TOOL_TIMED_OUT
         case _F.CONNECTION_BROKEN:
             failure = _F.TOOL_UNREACHABLE
+        case _F.PROVIDER_FAILED | _F.PROVIDER_OVERLOADED | _F.PROVIDER_RATE_LIMITED:
+            failure = _F.TOOL_SERVICE_FAILED
         case _:
-            return None
-    message = f"the tool {tool!r} failed: {failure.treatment.what} ({said(error)})"
-    return ToolCallFailed(message, failure, tool=tool)
+            # The service has understood it, and would say the same again.
+            failure = _F.TOOL_CALL_FAILED
+    refused = "the service behind it refused the call"
+    what = refused if failure is _F.TOOL_CALL_FAILED else failure.treatment.what
+    message = f"the tool {tool!r} failed: {what} ({said(error)})"
+    return ToolCallFailed(message, failure, retry_after=retry_after(error), tool=tool)
 
 
 def agent_failure(error: Exception) -> AttemptFailed | None:

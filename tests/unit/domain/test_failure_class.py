@@ -20,6 +20,7 @@ def test_which_failures_are_worth_another_try():
         "model_timed_out",
         "tool_timed_out",
         "tool_unreachable",
+        "tool_service_failed",
         "lease_lost",
         "internal_error",
     }

@@ -152,7 +152,9 @@ def test_a_tools_own_connection_has_classes_of_its_own():
     broken, slow = tool_failure(ConnectionResetError("gone"), "find"), tool_failure(httpx2.ReadTimeout("slow"), "find")
     assert broken is not None and (broken.failure, broken.tool) == (F.TOOL_UNREACHABLE, "find")
     assert slow is not None and slow.failure is F.TOOL_TIMED_OUT
-    assert tool_failure(Plain(429), "find") is None, "what its service says of it is for the tool to understand"
+    busy, refused = tool_failure(Plain(429), "find"), tool_failure(Plain(404), "find")
+    assert busy is not None and busy.failure is F.TOOL_SERVICE_FAILED
+    assert refused is not None and (refused.failure, refused.failure.is_retried) == (F.TOOL_CALL_FAILED, False)
 
 
 def test_a_failed_call_tells_model_reason_status_and_the_providers_words():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from roadworthy.core.breakers import TargetBreakers
 from roadworthy.core.redactor import Redactor
 from roadworthy.core.tool_gateway.bounds import Bounds
+from roadworthy.core.tool_gateway.last_results import LastResults
+from roadworthy.ports.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
@@ -17,5 +19,8 @@ class ToolGateway:
     """Of a worker: for so long after its start a call may begin late, where its process was stopped in between."""
     redactor: Redactor = field(default_factory=Redactor)
     """Of the secrets that the worker's settings and environment hold."""
+    sandbox: Sandbox | None = None
+    """Where code of a model runs; whoever made it closes it."""
     bounds: Bounds = field(default_factory=Bounds)
     breakers: TargetBreakers = field(default_factory=TargetBreakers)
+    last_results: LastResults = field(default_factory=LastResults)
