@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Context
+from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -63,7 +64,7 @@ class MCPConnection:
                     await _apart(self._toolset.__aenter__())
             except Exception as error:
                 raise ToolCallFailed(
-                    f"the MCP server {self._toolset.label} can't be reached ({type(error).__name__}: "
+                    f"the MCP server {name_of(self._toolset)} can't be reached ({type(error).__name__}: "
                     f"{foreign_words(error)})",
                     FailureClass.TOOL_UNREACHABLE,
                 ) from error
@@ -118,6 +119,12 @@ def connection_of(toolset: Any) -> MCPConnection:
     if (connection := _of_toolset.get(toolset)) is None:
         connection = _of_toolset[toolset] = MCPConnection(toolset)
     return connection
+
+
+def name_of(toolset: Any) -> str:
+    """What people know a server by: the `id` of its toolset, else its host or its program."""
+    transport = toolset.client.transport
+    return toolset.id or Path(getattr(transport, "command", type(transport).__name__)).name
 
 
 def answered_code(error: BaseException | None) -> int | None:

@@ -27,6 +27,7 @@ from roadworthy.frameworks.pydantic_ai.mcp_connection import (
     connection_of,
     is_answer,
     is_late,
+    name_of,
 )
 
 IDEMPOTENCY_KEY = "roadworthy/idempotency-key"
@@ -93,12 +94,18 @@ class MCPTools(WrapperToolset[Any]):
         if (replayed := self.gate.offered_tools.replayed(self.place)) is not None:
             self._kept = _definitions().validate_json(zlib.decompress(replayed))
             return {tool.name: server.tool_for_tool_def(tool, ctx=ctx) for tool in self._kept}
-        tools = await self._ask(ctx)
+        try:
+            tools = await self._ask(ctx)
+        except ToolCallFailed:
+            if self._kept is None:
+                raise
+            # What it offered before is still what the model may ask for; its calls say what is wrong.
+            return {tool.name: server.tool_for_tool_def(tool, ctx=ctx) for tool in self._kept}
         definitions = [tool.tool_def for tool in tools.values()]
         if definitions != self._kept:
             self._kept = definitions
             payload = zlib.compress(_definitions().dump_json(definitions))
-            self.gate.offered_tools.keep(self.place, self.label, list(tools), payload)
+            self.gate.offered_tools.keep(self.place, name_of(server), list(tools), payload)
         return tools
 
     async def call_tool(
@@ -115,7 +122,7 @@ class MCPTools(WrapperToolset[Any]):
                 raise NotDone(error.message) from error
             raise
         if (now := offered.get(name)) is None:
-            raise ToolFailed(f"{self.label} does not offer {name} any more")
+            raise ToolFailed(f"{name_of(self.wrapped)} does not offer {name} any more")
         if (wrong := connection.what_is_wrong(now.tool_def, tool_args)) is not None:
             # The server would report it like anything that went wrong in the middle of the effect.
             raise ModelRetry(wrong)
@@ -162,7 +169,7 @@ class MCPTools(WrapperToolset[Any]):
         return self._connection
 
     def _in_words(self, error: BaseException) -> str:
-        return f"the MCP server {self.label} broke off ({type(error).__name__}: {foreign_words(error)})"
+        return f"the MCP server {name_of(self.wrapped)} broke off ({type(error).__name__}: {foreign_words(error)})"
 
 
 def _failure_behind(told: ModelRetry | ToolFailed, once: bool) -> ToolCallFailed | None:
