@@ -98,6 +98,22 @@ def upkeep(targets: Annotated[list[str] | None, typer.Argument(metavar="[TARGET.
 
 
 @cli.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on; others than loopback need a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 chooses a free one.", min=0, max=65535)] = 8082,
+    places: Annotated[int | None, typer.Option(help="Runs at once; twice the processors if not given.", min=1)] = None,
+) -> None:
+    """Run a sandbox service: runs code of models for workers that have no sandbox of their own.
+
+    ROADWORTHY_SANDBOX says in which sandbox, ROADWORTHY_SANDBOX_KEY what workers show. Workers reach it with
+    ROADWORTHY_SANDBOX=http://HOST:PORT and the same key.
+    """
+    from roadworthy.app.sandbox import run_sandbox_service
+
+    run_sandbox_service(host, port, places)
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the database of ROADWORTHY_DATABASE_URL to this release."""
     from roadworthy.app.processes import run_migrate

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from roadworthy.app.caches import new_caches
 from roadworthy.app.known_secrets import known_secrets
+from roadworthy.app.sandbox import new_sandbox
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import Stores
 from roadworthy.core.execution.run_attempt import Served
@@ -16,11 +17,18 @@ from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
 from roadworthy.core.redactor import Redactor
 from roadworthy.core.tool_gateway.gateway import ToolGateway
+from roadworthy.core.tool_gateway.last_results import LastResults
 
 
-def new_tool_gateway(settings: Settings) -> ToolGateway:
-    """Of one worker."""
-    return ToolGateway(lease_seconds=settings.lease_seconds, redactor=Redactor(known_secrets(settings, os.environ)))
+def new_tool_gateway(settings: Settings, stores: Stores, gateway: ModelGateway) -> ToolGateway:
+    """Of one worker, whose breakers are those of its models, too."""
+    return ToolGateway(
+        lease_seconds=settings.lease_seconds,
+        redactor=Redactor(known_secrets(settings, os.environ)),
+        breakers=gateway.breakers,
+        last_results=LastResults(stores.cache),
+        sandbox=new_sandbox(settings),
+    )
 
 
 def new_gateway(stores: Stores, served: Mapping[str, Served], settings: Settings, book: PriceBook) -> ModelGateway:

@@ -20,6 +20,7 @@ from roadworthy.domain.money import MicroDollars, micro_dollars
 
 EMBEDDED = "embedded"
 THROUGH_REDIS = "redis"
+SANDBOXES_HERE = ("auto", "process", "interpreter")
 
 BudgetInDollars = Annotated[Decimal | None, BeforeValidator(budget_setting)]
 
@@ -59,6 +60,11 @@ class Settings(BaseSettings):
     """What each user may spend in a day, in UTC."""
     budget_per_tenant_month_usd: BudgetInDollars = None
     budget_global_month_usd: BudgetInDollars = None
+    sandbox: str = "auto"
+    """Where code of a model runs: `process`, `interpreter`, the address of a sandbox service; with `auto` the first of
+    these two that works here (`app/sandbox.py`)."""
+    sandbox_key: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    """What workers and a sandbox service know each other by."""
     auth: Literal["dev", "jwt"] = "dev"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] | None = None
@@ -102,6 +108,7 @@ def read_settings() -> Settings:
                 f"{_name((name,))} is not a URL; percent-encode special characters of the password, like %2F for /"
             )
     _check_queue_url(settings.queue_url)
+    _check_sandbox(settings.sandbox)
     return settings
 
 
@@ -120,6 +127,15 @@ def _check_queue_url(value: str) -> None:
     from roadworthy.adapters.sqs.queue_url import QueueUrl
 
     QueueUrl.parse(value)
+
+
+def _check_sandbox(value: str) -> None:
+    if value in SANDBOXES_HERE or (value.startswith(("http://", "https://")) and _is_url(value)):
+        return
+    kinds = ", ".join(f"`{kind}`" for kind in SANDBOXES_HERE)
+    raise SettingsInvalid(
+        f"{_name(('sandbox',))} must be {kinds} or the address of a sandbox service, http://HOST:PORT"
+    )
 
 
 def _check_names(environment: Mapping[str, str]) -> None:

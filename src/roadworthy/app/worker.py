@@ -15,6 +15,7 @@ from roadworthy.app.health_server import health_server
 from roadworthy.app.prepare import prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
 from roadworthy.app.run_process import run_process
+from roadworthy.app.sandbox import sandbox_open
 from roadworthy.app.settings import Settings
 from roadworthy.app.stores import Stores, opened
 from roadworthy.app.targets import load_targets
@@ -25,6 +26,7 @@ from roadworthy.core.insight.queue_loads import QueueLoads
 from roadworthy.core.insight.upkeep_watch import UpkeepWatch
 from roadworthy.core.model_gateway.gateway import ModelGateway
 from roadworthy.core.model_gateway.prices import PriceBook
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.domain.errors import RoadworthyError
 from roadworthy.edges.http.health_routes import HealthRoutes
 from roadworthy.edges.http.metrics_route import MetricsRoute
@@ -50,12 +52,19 @@ async def _worker(
             QueueLoads(stores.lanes, upkeep, clock).look,
             BudgetUse(stores.accounts, settings.budget_limits, clock),
             worker.gateway,
+            worker.tool_gateway,
         )
         await stack.enter_async_context(health_server(health_port, [*health.routes(), *metrics.routes()]))
         await until_drained(worker, stop)
 
 
-def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings, gateway: ModelGateway) -> Worker:
+def new_worker(
+    stores: Stores,
+    served: Mapping[str, Served],
+    settings: Settings,
+    gateway: ModelGateway,
+    tools: ToolGateway | None = None,
+) -> Worker:
     anyio.to_thread.current_default_thread_limiter().total_tokens = max(40, settings.worker_concurrency)
     # With thousands of live tasks the collector would walk all of them again and again: 9.7 s instead of 31 s for
     # 4,000 agent runs at once. The second number is how soon it looks at what was in use when it looked first: with 50
@@ -85,18 +94,20 @@ def new_worker(stores: Stores, served: Mapping[str, Served], settings: Settings,
             budgets=settings.budget_limits,
         ),
         gateway,
-        new_tool_gateway(settings),
+        tools or new_tool_gateway(settings, stores, gateway),
     )
 
 
 async def until_drained(worker: Worker, stop: asyncio.Event) -> None:
-    """Run the worker until `stop`, then until it has handed over what it had."""
-    running = asyncio.create_task(worker.run())
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    worker.drain()
-    await running
+    """Run the worker until `stop`, then until it has handed over what it had. SandboxFailed where its sandbox is one of
+    this machine that does not work here."""
+    async with sandbox_open(worker.tool_gateway.sandbox):
+        running = asyncio.create_task(worker.run())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        worker.drain()
+        await running
 
 
 def _loop_check(worker: Worker) -> Callable[[], Awaitable[None]]:

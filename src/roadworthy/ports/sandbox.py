@@ -55,7 +55,8 @@ class SandboxRun:
 class Sandbox(Protocol):
     """Each run has a working folder of its own, which is gone afterwards. Nothing of one run is seen by another."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def run(
         self,

@@ -19,12 +19,12 @@ MOST_BODY_BYTES = 1024 * 1024
 T = TypeVar("T")
 
 
-async def json_object(request: Request, *, or_empty: bool = False) -> dict[str, Any]:
+async def json_object(request: Request, *, or_empty: bool = False, most_bytes: int = MOST_BODY_BYTES) -> dict[str, Any]:
     """The body, which must be a JSON object; with `or_empty` no body is an empty one.
 
-    MalformedRequest says where it is none; InputTooLarge comes before more than `MOST_BODY_BYTES` are read.
+    MalformedRequest says where it is none; InputTooLarge comes before more than `most_bytes` are read.
     """
-    data = await _body(request)
+    data = await _body(request, most_bytes)
     if not data and or_empty:
         return {}
     try:
@@ -40,10 +40,10 @@ async def json_object(request: Request, *, or_empty: bool = False) -> dict[str, 
     return cast(dict[str, Any], value)
 
 
-async def _body(request: Request) -> bytes:
-    too_large = f"the body is larger than {MOST_BODY_BYTES // 1024} KiB"
+async def _body(request: Request, most_bytes: int) -> bytes:
+    too_large = f"the body is larger than {most_bytes // 1024} KiB"
     length = request.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:20]) > MOST_BODY_BYTES:
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > most_bytes:
         raise InputTooLarge(too_large)
     chunks: list[bytes] = []
     size = 0
@@ -53,7 +53,7 @@ async def _body(request: Request) -> bytes:
             raise ClientGone
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
-        if size > MOST_BODY_BYTES:
+        if size > most_bytes:
             raise InputTooLarge(too_large)
         chunks.append(chunk)
         if not message.get("more_body", False):

@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import roadworthy
 from roadworthy.ports.sandbox import Sandbox, SandboxLimits
 from roadworthy.testing.conformance.sandbox_escapes import NUMBERS
 
@@ -40,7 +39,7 @@ class SandboxGround:
             "CANARY": self.canary,
             "OUTSIDE": str(self.outside),
             "SECRET": str(self.outside / "secret"),
-            "CODE": roadworthy.__file__,
+            "CODE": __file__,
             "TEMPORARY": tempfile.gettempdir(),
             "TCP_PORT": self.listeners["tcp"].getsockname()[1],
             "UDP_PORT": self.listeners["udp"].getsockname()[1],
