@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from roadworthy.domain.effect import Outcome
-from roadworthy.domain.task import Task
+from roadworthy.domain.ids import TaskId
 
 
 @dataclass(slots=True, eq=False)
@@ -66,8 +66,8 @@ def _keeps(call: EqualCall, step: int) -> bool:
     return call.step == step and call.outcome is not None
 
 
-def idempotency_key(task: Task, within: str, tool: str, arguments: bytes, ordinal: int) -> str:
+def idempotency_key(task_id: TaskId, generation: int, within: str, tool: str, arguments: bytes, ordinal: int) -> str:
     """Of what a call means to do. `arguments` is canonical JSON, `within` the agent that makes it."""
-    digest = blake2b(f"{task.id}\0{task.generation}\0{within}\0{tool}\0{ordinal}\0".encode(), digest_size=16)
+    digest = blake2b(f"{task_id}\0{generation}\0{within}\0{tool}\0{ordinal}\0".encode(), digest_size=16)
     digest.update(arguments)
     return f"rw-{digest.hexdigest()}"

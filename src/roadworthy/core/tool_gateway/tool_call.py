@@ -91,20 +91,24 @@ class ToolCalls:
         when the attempt must end. An error is held until the other calls of the same reply have settled, because it
         would cancel them in the middle of their effects; where one of them has the task wait, that is raised.
         """
-        attempt = self._attempt
         try:
             return await self._call(call, do)
-        except (AttemptFailed, TaskInterruption) as error:
-            attempt.raised = error
-            attempt.park(error)
-            for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
-                await asyncio.sleep(0)
+        except (AttemptFailed, TaskInterruption) as raised:
+            error = raised
+        raise await self._held(error)
+
+    async def _held(self, error: AttemptFailed | TaskInterruption) -> AttemptFailed | TaskInterruption:
+        attempt = self._attempt
+        attempt.raised = error
+        attempt.park(error)
+        for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
+            await asyncio.sleep(0)
+        self._is_parked = attempt.parked is not None
+        while self._under_way:
             await self._idle.wait()
-            self._is_parked = attempt.parked is not None
-            if attempt.parked is not None and isinstance(error, AttemptFailed | PARKING):
-                attempt.raised = attempt.parked
-                raise attempt.parked from error
-            raise
+        if attempt.parked is not None and isinstance(error, AttemptFailed | PARKING):
+            return attempt.parked
+        return error
 
     async def _call(self, call: ToolCall, do: Do) -> bytes:
         attempt, scope = self._attempt, self._scope

@@ -58,6 +58,8 @@ class UnfinishedCall:
         self._equal = equal
         self._arguments = call.arguments
         """Those that it is made with: a person may have given it others."""
+        self._began: float | None = None
+        """When it was about to be written down, by this process's clock, that it is called; None where it isn't."""
         self._detail: dict[str, Any] = {
             **scope.detail,
             "step": scope.steps,
@@ -155,27 +157,26 @@ class UnfinishedCall:
         attempt, gateway, policy = self._attempt, self._gate.tool_gateway, self._policy
         is_once = policy.effect == "once"
         started = self._started_call()
-        began = time.monotonic()
-        if is_once:
-            detail = self._with_arguments_shown() | {
-                "key": started.idempotency_key,
-                "seconds": policy.seconds,
-                "digest": self._digest,
-            }
-            await attempt.record(Draft(self._free(_STARTS), EntryKind.STARTED, b"", detail))
-        doing = partial(self._done_in_time, do, began) if is_once else partial(self._done, do)
+        came = time.monotonic()
         try:
             reply = await Tries(self._gate, self._equal.result).result(
-                attempt, gateway, self._call, started, policy, doing, once_started=is_once
+                attempt,
+                gateway,
+                self._call,
+                started,
+                policy,
+                partial(self._done_in_time if is_once else self._done, do),
+                once_started=is_once,
+                begin=partial(self._begin, started) if is_once else None,
             )
         except AskedByTool as error:
             return await self._asked_by_tool(error, decision)
         except (AttemptFailed, TaskInterruption) as error:
             waits_inside = error is attempt.parked
-            if is_once and (waits_inside or isinstance(error, AttemptFailed | EffectUnknown)):
-                raise await self._unknown(error, began, waits_inside=waits_inside) from error
+            if self._began is not None and (waits_inside or isinstance(error, AttemptFailed | EffectUnknown)):
+                raise await self._unknown(error, self._began, waits_inside=waits_inside) from error
             raise
-        seconds = round(time.monotonic() - began, 3)
+        seconds = round(time.monotonic() - came, 3)
         return await self._record(reply, seconds=seconds, **_shown(decision))
 
     async def _done(self, do: Do) -> ToolReply:
@@ -184,10 +185,21 @@ class UnfinishedCall:
         except NotDone as said:
             return self._not_done(foreign_words(said))
 
-    async def _done_in_time(self, do: Do, began: float) -> ToolReply:
+    async def _begin(self, started: StartedCall) -> None:
+        """From here on nobody calls it again."""
+        began = time.monotonic()
+        detail = self._with_arguments_shown() | {
+            "key": started.idempotency_key,
+            "seconds": self._policy.seconds,
+            "digest": self._digest,
+        }
+        await self._attempt.record(Draft(self._free(_STARTS), EntryKind.STARTED, b"", detail))
+        self._began = began
+
+    async def _done_in_time(self, do: Do) -> ToolReply:
         """A process that stood still must not act when others may have found out already that it did not."""
         lease = self._gate.tool_gateway.lease_seconds
-        if time.monotonic() - began >= lease:
+        if self._began is None or time.monotonic() - self._began >= lease:
             return self._not_done(f"its worker stood still for more than {lease:g} s right before the call")
         return await self._done(do)
 
@@ -301,6 +313,7 @@ class UnfinishedCall:
         await self._attempt.record(Draft(self._equal.result, EntryKind.TOOL, payload, detail))
         self._equal.ended(detail["outcome"])
         self._scope.link(self._equal.result, payload)
+        self._gate.tool_gateway.calls[self._attempt.service.name, self._call.name, str(detail["outcome"])] += 1
         return payload
 
     def _with_arguments_shown(self) -> dict[str, Any]:
@@ -344,11 +357,12 @@ class UnfinishedCall:
 
     def _started_call(self) -> StartedCall:
         task, arguments = self._attempt.task, self._arguments
-        within = self._scope.within
         return StartedCall(
             tool=self._call.name,
             arguments=orjson.loads(arguments),
-            idempotency_key=idempotency_key(task, within, self._call.name, arguments, self._equal.ordinal),
+            idempotency_key=idempotency_key(
+                task.id, task.generation, self._scope.within, self._call.name, arguments, self._equal.ordinal
+            ),
             task_id=str(task.id),
             session_id=str(task.session_id),
             tenant=task.principal.tenant,
