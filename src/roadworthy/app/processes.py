@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from roadworthy.app.clock import SystemClock
-from roadworthy.app.gateway import new_gateway
+from roadworthy.app.gateway import new_gateway, new_tool_gateway
 from roadworthy.app.http_server import http_server, listening_socket
 from roadworthy.app.prepare import prepared, prepared_for_shared_stores
 from roadworthy.app.price_file import price_book
@@ -44,6 +44,7 @@ from roadworthy.core.operations.dead_tasks import DeadTasks
 from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.operations.move_tasks import MoveTasks
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.upkeep.duty import UpkeepPorts
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.core.upkeep.upkeep import Upkeep, all_duties
@@ -98,9 +99,10 @@ async def _serve(
         if where.exclusive:
             await _take_over(stores, settings)
         gateway = new_gateway(stores, served, settings, book)
-        await stack.enter_async_context(_api_running(stores, settings, served, listener, gateway))
+        tools = new_tool_gateway(settings, stores, gateway)
+        await stack.enter_async_context(_api_running(stores, settings, served, listener, gateway, tools))
         await stack.enter_async_context(_upkeep_running(stores, settings))
-        worker = new_worker(stores, served, settings, gateway)
+        worker = new_worker(stores, served, settings, gateway, tools)
         _announce(listener, served)
         await name_unserved_lanes(stores.lanes, served)
         await until_drained(worker, stop)
@@ -145,8 +147,9 @@ async def _api_running(
     served: Mapping[str, Served],
     listener: socket.socket,
     gateway: ModelGateway | None = None,
+    tools: ToolGateway | None = None,
 ) -> AsyncGenerator[None]:
-    """`gateway` is that of the worker in this process, if there is one."""
+    """`gateway` and `tools` are those of the worker in this process, if there is one."""
     clock, limits = SystemClock(), settings.budget_limits
     publisher, announcer = _announcing(stores)
     own = [one.service for lane, one in served.items() if lane == one.service.lane]
@@ -180,7 +183,7 @@ async def _api_running(
             pending=PendingReader(stores.decisions, stores.journal, settings.lease_seconds),
             usage=UsageReader(stores.accounts),
             ready_checks=checks,
-            metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock), gateway),
+            metrics=MetricsRoute(loads.look, BudgetUse(stores.accounts, limits, clock), gateway, tools),
         )
     )
     try:

@@ -185,6 +185,7 @@ class Worker:
             await self._settle.close()
             await self.gateway.breakers.close()
             await self.gateway.caches.close()
+            await self.tool_gateway.last_results.close()
             await self.gateway.money.close()
             await self._announcer.close()
             await self._publisher.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from roadworthy.core.breakers import TargetBreakers
@@ -24,3 +25,5 @@ class ToolGateway:
     bounds: Bounds = field(default_factory=Bounds)
     breakers: TargetBreakers = field(default_factory=TargetBreakers)
     last_results: LastResults = field(default_factory=LastResults)
+    calls: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
+    """By agent, tool and outcome: one of `domain/effect.py`, or the class of a failure that the model was not told."""

@@ -83,11 +83,13 @@ class Tries:
                 try:
                     reply = await self._tried(attempt, gateway, call, started, policy, do, target, once_started)
                 except AttemptFailed as error:
-                    if once_started and isinstance(error, NotKeepable):
+                    if once_started and isinstance(error, NotKeepable) and error is not attempt.raised:
                         return done_but_not_kept(call, error)
                     if once_started:
+                        gateway.calls[attempt.service.name, call.name, error.failure.value] += 1
                         raise
                     if (reply := await fallback.reply(error)) is None:
+                        gateway.calls[attempt.service.name, call.name, error.failure.value] += 1
                         raise
                     return reply
         finally:
@@ -129,7 +131,8 @@ class Tries:
             await attempt.await_lease()
             surroundings.set(Surroundings(self._gate, self._name, started=started))
             began = breakers.clock()
-            tried = await _once(attempt, call, policy, do, once)
+            known_in = None if policy.reconcile is None else policy.seconds + gateway.lease_seconds
+            tried = await _once(attempt, call, policy, do, once, known_in)
             if not isinstance(tried, _Failed):
                 if tried.outcome != Outcome.NOT_DONE:
                     breakers.succeeded(target, began)
@@ -148,13 +151,15 @@ class Tries:
                 raise tried.error
 
 
-async def _once(attempt: Attempt, call: ToolCall, policy: ToolPolicy, do: Do, once: bool) -> ToolReply | _Failed:
+async def _once(
+    attempt: Attempt, call: ToolCall, policy: ToolPolicy, do: Do, once: bool, known_in: float | None
+) -> ToolReply | _Failed:
     this, bound = asyncio.current_task(), bounded()
     assert this is not None  # noqa: S101
     cancels, limit = this.cancelling(), asyncio.timeout(policy.seconds)
     is_over = None if bound is None else bound.is_over_in(policy.seconds)
     try:
-        with attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once):
+        with attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once, known_in=known_in):
             async with limit:
                 return await do()
     except (TaskInterruption, NotDone, NotKeepable, InternalError, GeneratorExit):

@@ -1,4 +1,4 @@
-"""What a worker's model calls came to, for Prometheus: counts of this process alone."""
+"""What a worker's model and tool calls came to, for Prometheus: counts of this process alone."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
 
 
-def gateway_collector(gateway: ModelGateway) -> Collector:
+def gateway_collector(gateway: ModelGateway, tools: ToolGateway | None = None) -> Collector:
     from prometheus_client.registry import Collector
 
     class GatewayCollector(Collector):
         def collect(self) -> Iterator[Metric]:
             yield from _metrics(gateway)
+            if tools is not None:
+                yield _tool_calls(tools)
 
     return GatewayCollector()
 
@@ -46,8 +49,19 @@ def _metrics(gateway: ModelGateway) -> Iterator[Metric]:
         tokens.add_metric([embedder], count)
         cost.add_metric([embedder], float(counted.embedding_dollars[embedder]))
     breakers = GaugeMetricFamily(
-        "roadworthy_breaker_open", "Whether a model that failed lately is left alone: 1 yes, 0 no.", labels=["target"]
+        "roadworthy_breaker_open", "Whether what failed lately is left alone: 1 yes, 0 no.", labels=["target"]
     )
     for model, is_open in gateway.breakers.open.items():
         breakers.add_metric([model], float(is_open))
     yield from (requests, caches, tokens, cost, breakers)
+
+
+def _tool_calls(tools: ToolGateway) -> Metric:
+    from prometheus_client.metrics_core import CounterMetricFamily
+
+    calls = CounterMetricFamily(
+        "roadworthy_tool_calls", "Calls of tools, by what came of them.", labels=["agent", "tool", "outcome"]
+    )
+    for labels, count in tools.calls.items():
+        calls.add_metric(list(labels), count)
+    return calls

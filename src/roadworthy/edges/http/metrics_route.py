@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from roadworthy.core.insight.budget_use import BudgetUse
 from roadworthy.core.insight.queue_loads import QueueLook
 from roadworthy.core.model_gateway.gateway import ModelGateway
+from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.domain.budget import BudgetScope
 from roadworthy.edges.http.budget_gauge import budget_collector
 from roadworthy.edges.http.gateway_metrics import gateway_collector
@@ -40,10 +41,12 @@ class MetricsRoute:
         look: Callable[[], Awaitable[QueueLook]],
         budget_use: BudgetUse | None = None,
         gateway: ModelGateway | None = None,
+        tools: ToolGateway | None = None,
     ) -> None:
-        """`gateway` is that of the worker in this process, if there is one."""
+        """`gateway` and `tools` are those of the worker in this process, if there is one."""
         self._ask = look
         self._gateway = gateway
+        self._tools = tools
         self._budget_use = budget_use
         self._look: QueueLook | None = None
         self._budgets: Mapping[BudgetScope, float] = {}
@@ -58,7 +61,7 @@ class MetricsRoute:
         if self._registry is None:
             self._registry = _registry(lambda: self._look, lambda: self._budgets)
             if self._gateway is not None:
-                self._registry.register(gateway_collector(self._gateway))
+                self._registry.register(gateway_collector(self._gateway, self._tools))
         look, budgets = None, dict[BudgetScope, float]()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
