@@ -9,6 +9,7 @@ import pytest
 from roadworthy.adapters.postgres import Pool
 from roadworthy.adapters.postgres.queries import load_queries
 from roadworthy.domain.event import MAX_ATTEMPTS
+from roadworthy.testing.conformance.decisions import wait_for_decision
 from roadworthy.testing.conformance.lanes import OPERATOR, park_for_mismatch
 from roadworthy.testing.conformance.scenario import LANE, claim_one, register, submit_one
 from roadworthy.testing.conformance.stores import Stores
@@ -41,6 +42,20 @@ async def test_tasks_that_wait_for_something_else_are_not_looked_at(
     assert {node["Actual Rows"] for node in plan if node.get("Relation Name") == "tasks"} == {0}
     assert sum(node.get("Rows Removed by Filter", 0) for node in plan) == 0
     assert "tasks_parked" in {node.get("Index Name") for node in plan}
+
+
+async def test_who_lists_what_waits_for_people_looks_at_no_parked_task(
+    stores: Stores, other: OtherConnection, pool: Pool
+):
+    await fill(other.connection, 3000)
+    await other.connection.execute(WAITING, json.dumps({"code": "journal_mismatch", "message": ""}).encode(), 1.0)
+    waiting = await wait_for_decision(stores)
+    (row,) = await pool.fetch(f"explain (analyze, format json) {load_queries('decisions')['waiting']}", None, 50)
+    plan = list(_nodes(json.loads(row[0])[0]["Plan"]))
+    assert {node["Actual Rows"] for node in plan if node.get("Relation Name") == "tasks"} == {1}
+    assert sum(node.get("Rows Removed by Filter", 0) for node in plan) == 0
+    assert "tasks_undecided" in {node.get("Index Name") for node in plan}
+    assert list(await stores.decisions.waiting(OPERATOR)) == [waiting]
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

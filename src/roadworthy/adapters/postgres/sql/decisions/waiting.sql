@@ -1,5 +1,6 @@
+-- In the words of an index that has nothing else: it costs the same however many tasks there are.
 select {task} from tasks t
-where t.status = 'waiting' and error_code(t.error) is distinct from 'journal_mismatch'
-    and ($1::uuid is null or t.id > $1)
-order by t.id
+where coalesce(t.status = 'waiting' and error_code(t.error) is distinct from 'journal_mismatch', false)
+    and uuid_send(t.id) > uuid_send(coalesce($1::uuid, '00000000-0000-0000-0000-000000000000'))
+order by uuid_send(t.id)
 limit $2
