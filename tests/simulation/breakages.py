@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from roadworthy.adapters.memory.database import MemoryDatabase
+from roadworthy.adapters.memory.decisions import MemoryDecisions
 from roadworthy.adapters.memory.task_row import TaskRow
 from roadworthy.adapters.memory.task_store import MemoryTaskStore
 from roadworthy.core.attempt import Attempt, Draft
@@ -17,8 +18,11 @@ from roadworthy.core.execution import worker
 from roadworthy.core.insight.event_reader import EventReader, Missing
 from roadworthy.core.money.money import Money
 from roadworthy.core.money.slice import Slice
+from roadworthy.core.operations import decide_call
 from roadworthy.core.publisher import EventPublisher
+from roadworthy.core.tool_gateway import unfinished_call
 from roadworthy.core.tool_gateway.tool_call import ToolCalls
+from roadworthy.core.tool_gateway.unfinished_call import UnfinishedCall
 from roadworthy.core.upkeep.refill_tickets import RefillTickets
 from roadworthy.core.upkeep.rescue_expired_leases import RescueExpiredLeases
 from roadworthy.domain.event import EventRecord, Position
@@ -27,8 +31,11 @@ from roadworthy.domain.lease import Lease
 from roadworthy.domain.service import ToolPolicy
 from roadworthy.domain.task import Settlement
 
+from . import effects_checker
+
 _record, _settle, _publish = Attempt.record, MemoryTaskStore._settle, EventPublisher.publish
 _tag, _call = MemoryDatabase._set_fair_tag, ToolCalls._call
+_last, _keep = UnfinishedCall._last, MemoryDecisions._keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,23 @@ async def _call_without_a_mark(self: ToolCalls, call: Any, do: Callable[[], Any]
         return await _call(self, call, do)
 
 
+async def _guess(self: UnfinishedCall, *_: Any) -> bytes:
+    return await self._record(self._not_done("nobody has heard of it"))
+
+
+def _overlook_starts(self: UnfinishedCall, letters: str) -> Any:
+    return None if letters == unfinished_call._STARTS else _last(self, letters)
+
+
+async def _ask_nobody(_: UnfinishedCall) -> None: ...
+
+
+def _keep_to_oneself(self: MemoryDecisions, principal: Any, row: TaskRow, new: Any) -> Any:
+    kept = _keep(self, principal, row, new)
+    row.decided_attempt = None
+    return kept
+
+
 async def _call_unwritten(*_: Any) -> bool:
     return True
 
@@ -113,6 +137,31 @@ BREAKAGES = {
         "`once` calls are not marked before they begin",
         "a `once` call is marked before it begins",
         [(ToolCalls, "_call", _call_without_a_mark)],
+    ),
+    "again": Breakage(
+        "what was started and did not come back is called again",
+        effects_checker.AT_MOST_ONCE,
+        [(UnfinishedCall, "_last", _overlook_starts)],
+    ),
+    "guess": Breakage(
+        "what did not come back is taken for not done",
+        effects_checker.UNKNOWN,
+        [(UnfinishedCall, "_found_out", _guess)],
+    ),
+    "approval": Breakage(
+        "nobody is asked whether something may be sold",
+        effects_checker.ALLOWED,
+        [(UnfinishedCall, "_why_asked", _ask_nobody)],
+    ),
+    "early": Breakage(
+        "people may say of a call that still runs that it did not happen",
+        effects_checker.NOT_BEFORE,
+        [(decide_call, "opens_at", lambda call, lease_seconds: None)],
+    ),
+    "unheard": Breakage(
+        "a task that means to wait does not look whether it was answered meanwhile",
+        effects_checker.HEARD,
+        [(MemoryDecisions, "_keep", _keep_to_oneself)],
     ),
     "tickets": Breakage(
         "lost tickets are not replaced and nobody claims unasked",

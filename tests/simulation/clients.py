@@ -176,7 +176,8 @@ class Person:
         last = self._cluster.plan.seconds + 60
         while self._cluster.loop.time() < last:
             await asyncio.sleep(self._chance.expovariate(0.6))
-            for row in self._cluster.checker.with_status(TaskStatus.WAITING):
+            # Also of tasks that run, or are to: their other calls go on meanwhile.
+            for row in self._cluster.checker.unfinished():
                 for call in self._effects.pending(row):
                     if self._chance.random() < 0.5:
                         await self._answer(row, call)
