@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,13 @@ Check = Callable[[dict[str, Any]], str | None]
 """What is wrong with arguments, in words; None where nothing is."""
 _MOST_WORDS = 500
 
+if "pydantic_ai.mcp" in sys.modules:
+    # Comes with the client of MCP, not without it; later it would hold up the event loop for a tenth of a second.
+    importlib.import_module("jsonschema")
+
 
 def check_of(schema: dict[str, Any]) -> Check:
     """Passes everything where the schema is none that can be used: then the server says what is wrong."""
-    # With the client of MCP, not without it.
     jsonschema: Any = importlib.import_module("jsonschema")
     referencing: Any = importlib.import_module("referencing")
     kind = jsonschema.validators.validator_for(schema)
