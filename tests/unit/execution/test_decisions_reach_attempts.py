@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from roadworthy import AgentService, ToolPolicy
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
-from roadworthy.adapters.memory.faults import PlannedFaults
+from roadworthy.adapters.memory.faults import NoFaults, PlannedFaults
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
 from roadworthy.core.operations.decide_call import DecideCall
@@ -20,10 +21,12 @@ from roadworthy.domain.errors import DecisionTooSoon
 from roadworthy.domain.event import EventKind
 from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.principal import DEVELOPER
-from roadworthy.domain.task import Task, TaskStatus
+from roadworthy.domain.task import LIFE_ENDS, Task, TaskStatus
 from roadworthy.ports.decisions import Decided
 
 from .cluster import Cluster, WallClock
+
+T = TypeVar("T")
 
 
 class Shop:
@@ -128,6 +131,36 @@ async def test_a_store_that_is_away_is_asked_again_for_decisions():
             await people.approve(task, call_id)
         task = await cluster.ended(task)
     assert (task.status, sorted(shop.done)) == (TaskStatus.SUCCEEDED, ["mail", "refund"])
+
+
+async def test_nobody_asks_for_decisions_where_no_call_waits_for_one():
+    class Recorded(NoFaults):
+        def __init__(self) -> None:
+            self.operations: list[str] = []
+
+        async def around(self, operation: str, apply: Callable[[], T]) -> T:
+            self.operations.append(operation)
+            return await super().around(operation, apply)
+
+    async def reply(ctx: Any, message: str) -> str:
+        result = await ctx.tool(shop.refund, order=7)
+        if not failed:
+            failed.append(True)
+            raise ConnectionError("away")
+        return result
+
+    failed: list[bool] = []
+    faults, shop = Recorded(), Shop()
+    cluster = Cluster(faults)
+    service = AgentService(reply, name="shop")
+    async with cluster.working(service):
+        task = await cluster.submit(service)
+        await cluster.until(task, lambda found: found.failures > 0 or found.status in LIFE_ENDS)
+        await cluster.released(task)
+        task = await cluster.ended(task)
+    assert (task.status, task.attempt, shop.done) == (TaskStatus.SUCCEEDED, 2, ["refund"])
+    assert "journal.read" in faults.operations
+    assert "decisions.of_task" not in faults.operations
 
 
 async def test_readers_hear_that_it_goes_on():

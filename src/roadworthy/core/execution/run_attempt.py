@@ -26,7 +26,7 @@ from roadworthy.core.redactor import Redactor
 from roadworthy.core.scope import Surroundings, surroundings
 from roadworthy.core.tool_gateway.gateway import ToolGateway
 from roadworthy.core.tool_gateway.tool_threads import ToolThreads
-from roadworthy.domain.decision import Decision, standing
+from roadworthy.domain.decision import Decision, pending_calls, standing
 from roadworthy.domain.errors import (
     AgentFailed,
     AttemptFailed,
@@ -196,7 +196,7 @@ class RunningAttempt:
         if task.journal_length:
             entries = await self._stored(lambda: self._ports.journal.read(task.principal, task.id))
             self.attempt.replay(entries)
-            self.attempt.decisions = await self._decisions()
+            self.attempt.decisions = await self._decisions(entries)
         if task.attempt > 1:
             await self._stored(lambda: self._ports.gateway.money.take_over(self.attempt))
         facts = await self._first_entry(self.attempt.entries())
@@ -206,10 +206,10 @@ class RunningAttempt:
             history = await self._stored(lambda: sessions.history(task.principal, claimed.task.session_id, turns))
         return Start(task.input, history, facts["at"])
 
-    async def _decisions(self) -> Mapping[str, Decision]:
-        """What people have decided about its calls. Only calls that are in the journal can be decided."""
+    async def _decisions(self, entries: Sequence[JournalEntry]) -> Mapping[str, Decision]:
+        """What people have decided about its calls: about those that were begun, or asked about, and have no result."""
         task, decisions = self._claimed.task, self._ports.decisions
-        if decisions is None:
+        if decisions is None or not pending_calls(entries, task.generation):
             return {}
         return standing(await self._stored(lambda: decisions.of_task(task.principal, task.id)), task.generation)
 
