@@ -117,6 +117,8 @@ class UnfinishedCall:
         arguments = orjson.loads(value)
         do = await self._call.with_arguments(arguments)
         self._arguments = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
+        # Its fallback answers for these, and its result is kept under them.
+        self._call = replace(self._call, arguments=self._arguments)
         return do
 
     async def _met(self, first: EqualCall) -> bytes:
