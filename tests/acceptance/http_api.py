@@ -16,6 +16,7 @@ from .watched import Watched
 MOST_CONNECTIONS = 400
 _RECONNECT_SECONDS = 0.05
 _DURABLE = {"status", "step", "tool_call", "tool_result", "approval", "done"}
+_LONGEST_LINE = 4 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
 
 
@@ -58,7 +59,9 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = aiohttp.ClientSession(timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=0))
+        self._http = aiohttp.ClientSession(
+            timeout=_TIMEOUT, connector=aiohttp.TCPConnector(limit=0), read_bufsize=_LONGEST_LINE
+        )
 
     async def close(self) -> None:
         await self._http.close()
