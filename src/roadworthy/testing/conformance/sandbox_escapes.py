@@ -103,8 +103,8 @@ ENVIRONMENT = {
     "ask for a variable": "import os\nif os.getenv('ROADWORTHY_ESCAPE'): print('ESCAPED')",
     "read the environment that it was started with": """
 if CANARY in open('/proc/self/environ').read(): print('ESCAPED')""",
-    "read the worker's environment": """
-if CANARY in open(f'/proc/{WORKER}/environ').read(): print('ESCAPED')""",
+    "read another process's environment": """
+if CANARY in open(f'/proc/{VICTIM}/environ').read(): print('ESCAPED')""",
 }
 
 PROCESSES = {

@@ -106,13 +106,13 @@ def sandbox_ground(folder: Path) -> Generator[SandboxGround]:
             stack.enter_context(listener)
         for name in ("stream", "datagram"):
             (outside / name).chmod(0o777)
+        os.environ[VARIABLE] = canary
+        stack.callback(os.environ.pop, VARIABLE)
         victim = subprocess.Popen([sys.executable, "-I", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
         stack.callback(_end, victim)
         open_file = os.open(outside / "secret", os.O_RDONLY)
         stack.callback(os.close, open_file)
         os.set_inheritable(open_file, True)
-        os.environ[VARIABLE] = canary
-        stack.callback(os.environ.pop, VARIABLE)
         yield SandboxGround(outside, canary, listeners, victim, open_file)
 
 
