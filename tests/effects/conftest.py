@@ -15,6 +15,18 @@ from acceptance.conftest import (  # noqa: F401
 )
 from acceptance.effect_deployment import effects  # noqa: F401
 
+FOUND = pytest.StashKey[list[str]]()
+"""What is said at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FOUND] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[FOUND]:
+        terminalreporter.write_line(line)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("effects")

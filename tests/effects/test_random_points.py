@@ -13,6 +13,7 @@ from acceptance.effect_database import EffectDatabase
 
 from .accounts import Accounts
 from .campaign import Campaign
+from .conftest import FOUND
 
 PAUSE_SECONDS = "0.03"
 pytestmark = pytest.mark.timeout(1800)
@@ -49,6 +50,8 @@ async def test_stopped(bare_deployment: Deployment, effects: EffectDatabase, req
 def _tell(request: pytest.FixtureRequest, what: str, campaign: Campaign, accounts: Accounts) -> None:
     counted = [f"{name}: {count}" for name, count in sorted(accounts.counts.items())]
     met = [f"{name}: {count}" for name, count in sorted(campaign.met.items())]
-    writer = request.config.get_terminal_writer()
-    writer.line(f"\n{what}; calls that it met: {', '.join(met)}")
-    writer.line(f"what became of all calls: {', '.join(counted)}; people said {dict(campaign.decisions)}")
+    said = [f"{name}: {count}" for name, count in sorted(campaign.decisions.items())]
+    request.config.stash[FOUND] += [
+        f"{what}. Calls were met {', '.join(met)}",
+        f"What became of all: {', '.join(counted)}. People said {', '.join(said)}",
+    ]
