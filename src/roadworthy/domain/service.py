@@ -159,6 +159,8 @@ class AgentService:
             raise TypeError(f"limits must be a Limits(...), not {type(self.limits).__name__}")
         if not (self.router is None or callable(self.router) or hasattr(self.router, "route")):
             raise TypeError(f"router must be a function or have a method `route`, not {self.router!r}")
+        if not (self.check_result is None or callable(self.check_result)):
+            raise TypeError(f"check_result must be a function of tool and result, not {self.check_result!r}")
         if isinstance(self.router, type):
             raise TypeError(f"router must be made first: router={self.router.__name__}(…)")
         for tool, policy in self.tools.items():

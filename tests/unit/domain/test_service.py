@@ -135,3 +135,8 @@ def test_a_priority_is_a_whole_number_from_0_to_9(priority: Any):
     with pytest.raises(ValueError, match="whole number from 0 to 9"):
         AgentService(reply, priority=priority)
     assert [AgentService(reply, priority=value).priority for value in (0, 9)] == [0, 9]
+
+
+def test_a_check_of_results_is_a_function():
+    with pytest.raises(TypeError, match="check_result must be a function of tool and result, not 'strict'"):
+        AgentService(reply, check_result="strict")  # pyright: ignore[reportArgumentType]
