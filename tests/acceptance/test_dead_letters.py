@@ -159,19 +159,17 @@ async def test_from_the_start_only_after_a_look_at_what_was_done(served: Deploym
     assert (letter["usage"]["model_calls"], letter["generation"]) == (3, 1)
 
 
-async def test_a_call_that_may_have_happened_stays_unknown(served: Deployment, operator: Operator) -> None:
+async def test_a_call_that_may_have_happened_is_no_dead_letter_but_waits_to_be_decided(
+    served: Deployment, operator: Operator
+) -> None:
     served.tools.failing.add("charge")
     served.provider.control(script=[calls("charge"), LONG])
     task = await served.api.submit("openai", "Pay for the lamp.")
-    died = await served.api.ended(task["id"])
-    assert (died["status"], died["error"]["tool"]) == ("dead", "charge")
-    served.tools.failing.clear()
-    after = await cursor(served, task["id"])
-    letter = await operator.json("show", task["id"])
-    assert [(effect["tool"], effect["outcome"]) for effect in letter["effects"]] == [("charge", "unknown")]
-    assert "may have happened or not" in await operator.dead("resume", task["id"])
-    async with served.api.follow(task["id"], after) as stream:
+    async with served.api.follow(task["id"]) as stream:
         await stream.until_seen("status", status="waiting")
+    (call,) = (await served.api.task(task["id"]))["waiting_for"]
+    assert (call["tool"], call["about"]) == ("charge", "effect") and "charge is broken" in call["error"]
+    assert f"roadworthy decide {task['id']}" in await operator.dead("show", task["id"], code=1)
     assert served.tools.counts() == {"charge": 1}
     await served.api.cancel(task["id"])
 
