@@ -215,4 +215,4 @@ async def test_where_nobody_sits_the_command_is_told_and_the_answer_waited_for()
     finally:
         await site.cleanup()
     assert out.getvalue() == "It is paid back.\n"
-    assert errors.getvalue() == "may refund be called? roadworthy decide t t1:a\n"
+    assert errors.getvalue() == f"may refund be called? roadworthy decide t --url {url}\n"

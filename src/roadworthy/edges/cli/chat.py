@@ -16,6 +16,7 @@ from roadworthy.domain.errors import DecidedBefore, NotPending
 from roadworthy.edges.cli.chat_client import ChatClient, Refused, ServerDown, Told
 from roadworthy.edges.cli.chat_decision import Prompt, asked_decision
 from roadworthy.edges.cli.chat_screen import PlainScreen, Screen, TerminalScreen
+from roadworthy.edges.cli.decide_commands import given
 from roadworthy.edges.cli.decide_screen import question
 from roadworthy.edges.cli.operator_command import printable
 
@@ -171,7 +172,11 @@ class Conversation:
     def leave(self) -> None:
         """Let the answer wait."""
         self.waiting_for = []
-        self._screen.note(f"it goes on waiting, and so does this conversation: roadworthy decide {self._task_id}")
+        self._screen.note(f"it goes on waiting, and so does this conversation: {self._how_to_decide()}")
+
+    def _how_to_decide(self) -> str:
+        at = "" if (url := given(self._client.url)) is None else f" --url {url}"
+        return f"roadworthy decide {self._task_id}{at}"
 
     async def _show_or_cancel(self) -> bool:
         try:
@@ -206,8 +211,7 @@ class Conversation:
             self.waiting_for = calls
         else:
             for call in calls:
-                words = f"{question(call)} roadworthy decide {self._task_id} {call['call_id']}"
-                self._screen.error(printable(words))
+                self._screen.error(printable(f"{question(call)} {self._how_to_decide()}"))
 
     def _tell(self, told: Told) -> None:
         data = told.data

@@ -47,7 +47,7 @@ class Told:
 class ChatClient:
     def __init__(self, http: aiohttp.ClientSession, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._http = http
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._patience = patience_seconds
 
     @classmethod
@@ -60,7 +60,7 @@ class ChatClient:
     async def check(self) -> None:
         """ServerDown unless a server answers."""
         try:
-            async with self._http.get(f"{self._url}/health") as response:
+            async with self._http.get(f"{self.url}/health") as response:
                 await response.read()
         except _TROUBLE as error:
             raise ServerDown(str(error)) from error
@@ -94,7 +94,7 @@ class ChatClient:
         while True:
             try:
                 headers = {"Last-Event-ID": str(after)}
-                async with self._http.get(f"{self._url}/v1/tasks/{task_id}/events", headers=headers) as response:
+                async with self._http.get(f"{self.url}/v1/tasks/{task_id}/events", headers=headers) as response:
                     await _check(response)
                     async for told in _told(response.content):
                         pauses.reset()
@@ -117,7 +117,7 @@ class ChatClient:
             headers = {"Content-Type": "application/json", **headers}
         while True:
             try:
-                async with self._http.request(method, f"{self._url}{path}", data=data, headers=headers) as response:
+                async with self._http.request(method, f"{self.url}{path}", data=data, headers=headers) as response:
                     await _check(response)
                     return orjson.loads(await response.read())
             except _TROUBLE as error:

@@ -12,7 +12,7 @@ import orjson
 
 from roadworthy.domain.decision import Verdict
 from roadworthy.edges.cli.chat_client import Refused
-from roadworthy.edges.cli.decide_commands import LOCAL
+from roadworthy.edges.cli.decide_commands import LOCAL, given
 from roadworthy.edges.cli.decide_screen import decided_lines, list_lines, task_lines
 from roadworthy.edges.cli.operator_client import OperatorClient
 from roadworthy.edges.cli.operator_command import (
@@ -103,12 +103,12 @@ async def list_these(client: OperatorClient, page: Page, as_json: bool, url: str
         own = await client.get("/v1/tasks", query | {"status": "waiting"})
         tasks = [await client.get(f"/v1/tasks/{task['id']}") for task in own["tasks"]]
         answer = {**own, "tasks": [task for task in tasks if task["waiting_for"]]}
-    print_answer(answer, as_json, lambda answer: list_lines(answer, _given(url)))
+    print_answer(answer, as_json, lambda answer: list_lines(answer, given(url)))
     return DONE
 
 
 async def show_one(client: OperatorClient, task_id: str, mine: bool, as_json: bool, url: str = LOCAL) -> int:
-    print_answer(await _task(client, task_id, mine), as_json, lambda task: task_lines(task, _given(url)))
+    print_answer(await _task(client, task_id, mine), as_json, lambda task: task_lines(task, given(url)))
     return DONE
 
 
@@ -156,8 +156,3 @@ def _id(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise UsageWrong(f"{text!r} is no task's id; `roadworthy decide` lists those that wait") from None
-
-
-def _given(url: str) -> str | None:
-    """What the commands that are printed have to repeat."""
-    return None if url == LOCAL else url

@@ -9,6 +9,11 @@ import typer
 LOCAL = "http://127.0.0.1:8080"
 
 
+def given(url: str) -> str | None:
+    """What the commands that are printed have to repeat."""
+    return None if url == LOCAL else url
+
+
 def decide(
     task: Annotated[str | None, typer.Argument(metavar="TASK", help="Whose calls; without it, all that wait.")] = None,
     call: Annotated[
