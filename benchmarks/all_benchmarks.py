@@ -17,12 +17,14 @@ from benchmarks import (
     streams,
     submission,
     throughput,
+    tools,
 )
 from benchmarks.benchmark import Benchmark
 
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     gate.benchmark,
+    tools.benchmark,
     semantic.benchmark,
     routing.benchmark,
     levers.benchmark,
