@@ -35,7 +35,7 @@ class Redactor:
         self._raw = [form.encode("utf-8", "surrogatepass") for form in self._texts]
         self._text_pattern = re.compile("|".join(map(re.escape, self._texts)))
         self._raw_pattern = re.compile(b"|".join(map(re.escape, self._raw)))
-        self._begun: frozenset[str] | None = None
+        self._first = frozenset(form[0] for form in self._texts)
 
     @property
     def knows_any(self) -> bool:
@@ -63,10 +63,13 @@ class Redactor:
 
     def held_back(self, text: str) -> int:
         """How many characters at the end of the text may be the beginning of a secret."""
-        if self._begun is None:
-            self._begun = frozenset(form[:length] for form in self._texts for length in range(1, len(form)))
         longest = len(self._texts[0]) - 1 if self._texts else 0
-        return next((n for n in range(min(longest, len(text)), 0, -1) if text[-n:] in self._begun), 0)
+        for place in range(max(len(text) - longest, 0), len(text)):
+            if text[place] in self._first:
+                end = text[place:]
+                if any(form.startswith(end) for form in self._texts):
+                    return len(end)
+        return 0
 
     def _without(self, value: Any) -> Any:
         match value:

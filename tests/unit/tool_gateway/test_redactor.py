@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -94,3 +95,15 @@ def test_a_secret_is_found_in_text_that_comes_in_pieces(size: int):
 def test_text_that_begins_no_secret_is_not_held_back():
     redacted = RedactedText(Redactor([PLAIN]))
     assert redacted.add("Hello, your order") == "Hello, your order"
+
+
+def test_a_long_secret_costs_neither_time_nor_memory():
+    key = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(f"{line:064x}" for line in range(40))
+    redacted, shown = RedactedText(Redactor([key])), ""
+    text = f"The key: {key}\nand -----BEGIN"
+    tracemalloc.start()
+    for start in range(0, len(text), 5):
+        shown += redacted.add(text[start : start + 5])
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    assert shown + redacted.rest() == f"The key: {REDACTED}\nand -----BEGIN"
