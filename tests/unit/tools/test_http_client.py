@@ -67,7 +67,11 @@ async def test_a_form_and_plain_content_are_bodies_and_two_of_them_are_none() ->
 
 @pytest.mark.parametrize(
     ("status", "failure"),
-    [(404, FailureClass.TOOL_CALL_FAILED), (429, FailureClass.TOOL_SERVICE_FAILED), (503, FailureClass.TOOL_SERVICE_FAILED)],
+    [
+        (404, FailureClass.TOOL_CALL_FAILED),
+        (429, FailureClass.TOOL_SERVICE_FAILED),
+        (503, FailureClass.TOOL_SERVICE_FAILED),
+    ],
 )
 async def test_a_status_is_an_answer_until_it_is_asked_to_be_an_error(status: int, failure: FailureClass) -> None:
     async with service(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
 from pathlib import Path
@@ -45,6 +45,8 @@ class MCPConnection:
     async def leave(self) -> None:
         """A run has ended; the last one closes it."""
         self._runs -= 1
+        if self._runs:
+            return
         async with self._changing:
             if not self._runs:
                 await self._close()
@@ -104,10 +106,16 @@ class MCPConnection:
         self._is_open = False
         with suppress(Exception):
             async with asyncio.timeout(CLOSE_SECONDS):
-                await _apart(self._toolset.__aexit__(None, None, None))
-                if kill:
-                    # A server over stdio is kept for later sessions, even one that hangs.
-                    await self._toolset.client.transport.close()
+                # To its end, whatever becomes of who waits for it: half closed, it could not be opened again.
+                await asyncio.shield(_apart(self._end(kill)))
+
+    async def _end(self, kill: bool) -> None:
+        with suppress(Exception):
+            await self._toolset.__aexit__(None, None, None)
+        if kill:
+            # A server over stdio is kept for later sessions, even one that hangs.
+            with suppress(Exception):
+                await self._toolset.client.transport.close()
 
 
 _CONNECTION_CLOSED, _REQUEST_TIMEOUT = -32000, {-32001, 408}
@@ -145,8 +153,13 @@ def is_late(error: BaseException | None) -> bool:
     return isinstance(error, TimeoutError) or answered_code(error) in _REQUEST_TIMEOUT
 
 
-async def _apart(work: Awaitable[Any]) -> Any:
-    async def done() -> Any:
-        return await work
+_apart_tasks: set[asyncio.Task[Any]] = set()
+"""The event loop alone would not keep them."""
 
-    return await asyncio.create_task(done(), context=Context())
+
+def _apart(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """In no task's context."""
+    task = asyncio.create_task(work, context=Context())
+    _apart_tasks.add(task)
+    task.add_done_callback(_apart_tasks.discard)
+    return task
