@@ -214,6 +214,7 @@ async def test_help_of_every_command(folder: Path) -> None:
         ("upkeep",),
         ("migrate",),
         ("chat",),
+        ("decide",),
         ("simulate-provider",),
     ):
         began = time.monotonic()
