@@ -60,7 +60,7 @@ async def _run(chosen: Sequence[Benchmark], full: bool, console: Console) -> tup
     name = ""
 
     def say(line: str) -> None:
-        console.print(f"[dim]{name:7}[/]{line}", soft_wrap=True)
+        console.print(f"[dim]{name:8}[/]{line}", soft_wrap=True)
 
     async with surroundings(full, say) as around:
         for benchmark in chosen:

@@ -11,6 +11,7 @@ from benchmarks import (
     ledger,
     levers,
     routing,
+    sandbox,
     semantic,
     start_up,
     steady,
@@ -24,6 +25,7 @@ from benchmarks.benchmark import Benchmark
 ALL: Sequence[Benchmark] = (
     start_up.benchmark,
     gate.benchmark,
+    sandbox.benchmark,
     tools.benchmark,
     semantic.benchmark,
     routing.benchmark,
