@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic_ai import RunContext
 from pydantic_ai.mcp import MCPToolset
 
 from roadworthy import ToolPolicy
@@ -53,6 +55,20 @@ async def test_tasks_at_the_same_time_and_after_each_other(program: Program) -> 
     async with cluster.working(service):
         assert await asyncio.gather(*(answer(cluster, service) for _ in range(5))) == ["2"] * 5
         assert await answer(cluster, service) == "2"
+
+
+async def test_a_session_of_its_own_for_each_run(program: Program) -> None:
+    users: list[str] = []
+
+    def headers(ctx: RunContext[Any]) -> dict[str, str]:
+        users.append(str(ctx.run_id))
+        return {"X-Run": str(ctx.run_id)}
+
+    service = served(calling([("add", {"x": 1})]), MCPToolset(program.url, headers=headers), tools={"add": READ})
+    cluster = Cluster()
+    async with cluster.working(service):
+        assert await asyncio.gather(answer(cluster, service), answer(cluster, service)) == ["2", "2"]
+    assert len(set(users)) == 2
 
 
 async def test_an_error_of_a_once_tool_waits_for_a_person(program: Program) -> None:

@@ -15,6 +15,7 @@ import orjson
 import pytest
 from fastmcp.client.transports import StdioTransport
 from pydantic_ai import Agent
+from pydantic_ai.capabilities import MCP
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.messages import ModelMessage, ModelResponse, RetryPromptPart, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -118,6 +119,17 @@ async def test_its_tools_are_called_and_journaled_by_their_names_with_their_poli
         assert "add" in offered.detail["tools"]
         # One connection for the whole run, and its list asked for once.
         assert (server.count("initialize"), server.count("tools/list")) == (1, 1)
+
+
+async def test_the_capability_of_pydantic_ai_brings_its_tools_under_the_gate_too(tmp_path: Path) -> None:
+    async with odd_server(tmp_path) as server:
+        shop = MCP(local=server.toolset, tool_prefix="shop", allowed_tools=["add"])
+        agent = Agent(calling([("shop_add", {"x": 1})], [("shop_die", {})]), capabilities=[shop])
+        service = AgentService(agent, tools={"shop_add": READ})
+        cluster = Cluster()
+        async with cluster.working(service):
+            assert "Unknown tool name: 'shop_die'" in await answer(cluster, service)
+        assert (server.count("tools/call", "add"), server.count("tools/call", "die")) == (1, 0)
 
 
 async def test_each_call_tells_the_server_its_idempotency_key(tmp_path: Path) -> None:
