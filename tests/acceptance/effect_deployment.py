@@ -20,6 +20,8 @@ async def effects(bare_deployment: Deployment) -> AsyncIterator[EffectDatabase]:
     effects = EffectDatabase(await deployment.servers.new_database(migrated=False))
     await effects.make()
     deployment.settings["ACCEPTANCE_EFFECTS"] = effects.url
+    # Calls fail here all the time, and the breakers of all tests are in one Valkey.
+    deployment.settings["ROADWORTHY_CIRCUIT_BREAKER_THRESHOLD"] = "1000"
     deployment.targets = [TARGET]
     await deployment.start_api(lease_seconds=SHORT_LEASE)
     await deployment.start_upkeep(lease_seconds=SHORT_LEASE, max_retries="100")
