@@ -155,7 +155,7 @@ async def test_a_model_that_talks_nothing_but_nonsense(served: Deployment, nonse
     assert served.tools.calls == []
 
 
-@pytest.mark.parametrize("tool", ["charge", "reserve", "count_stock"])
+@pytest.mark.parametrize("tool", ["reserve", "count_stock"])
 async def test_a_tool_that_raises(served: Deployment, tool: str) -> None:
     served.provider.control(script=[calls("look_up", tool), "Never said."])
     served.tools.failing.add(tool)
@@ -173,6 +173,33 @@ async def test_a_tool_that_raises(served: Deployment, tool: str) -> None:
         }
         assert done["reason"].startswith(f"the tool {tool!r} raised RuntimeError: {tool} is broken; mend the tool")
         assert served.processes[0].logged("attempt_ended", status="dead", task_id=task["id"])
+
+    await each(ALL, check)
+    assert served.tools.counts() == {"look_up": 3, tool: 3}
+
+
+async def test_a_tool_that_must_happen_once_and_raises(served: Deployment) -> None:
+    """Nobody knows whether it happened: it waits for a person."""
+    tool = "charge"
+    served.provider.control(script=[calls("look_up", tool), "Never said."])
+    served.tools.failing.add(tool)
+
+    async def check(agent: str) -> None:
+        task = await served.api.submit(agent, "Go.")
+        async with served.api.follow(task["id"]) as stream:
+            await stream.until_seen("status", status="waiting")
+            assert [event.data["tool"] for event in stream.of_kind("tool_result")] == ["look_up"]
+        shown = await served.api.task(task["id"])
+        assert shown["reason"].startswith(
+            f"the tool {tool!r} raised RuntimeError: {tool} is broken; it must happen only"
+        )
+        (call,) = shown["waiting_for"]
+        assert (call["tool"], call["about"], call["error"]) == (
+            tool,
+            "effect",
+            f"the tool {tool!r} raised RuntimeError: {tool} is broken",
+        )
+        await served.api.cancel(task["id"])
 
     await each(ALL, check)
     assert served.tools.counts() == {"look_up": 3, tool: 3}
