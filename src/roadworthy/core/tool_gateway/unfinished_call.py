@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 _STARTS, _QUESTIONS = "spq", "wxy"
 """What names begin with of entries that start a call, or ask people about it. More than one of a kind is rare: a tool
 that was begun may itself want to be allowed, and one that was allowed may not come back."""
+_A_MOMENT = 0.1
+"""The next attempt counts from when it heard of its claim, so its clock is behind the store's: without a moment more it
+would often come too soon once again."""
 _HOW_TO_DECIDE = "look whether it happened, then decide (roadworthy decide, or POST /v1/tasks/{id}/decisions)"
 
 
@@ -267,7 +270,7 @@ class UnfinishedCall:
     def _too_soon(self, words: str, seconds: float) -> TooSoonToKnow:
         return TooSoonToKnow(
             f"{words}; its reconcile function is asked in {max(seconds, 0):.0f} s, when it can no longer be running",
-            seconds=max(seconds, 0),
+            seconds=max(seconds, 0) + _A_MOMENT,
         )
 
     async def _decided(self, decision: Decision) -> bytes:
