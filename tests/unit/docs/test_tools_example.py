@@ -27,7 +27,8 @@ from roadworthy.tools.http import Response
 from .documents import blocks, text_of
 
 (EXAMPLE,) = blocks(text_of("docs/tools.md"), "python")
-LEASE_SECONDS = 5
+LEASE_SECONDS = 60
+"""Longer than the machine may be busy with other things."""
 
 
 class ShopService:
