@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -19,11 +20,33 @@ from roadworthy.domain.errors import (
 )
 from roadworthy.domain.failure_class import FailureClass
 
+_NO_LIMIT_SECONDS = 1e6
+
+
+class ThreadWork(Future[Any]):
+    """What a call does in a thread, which nothing can end."""
+
+    def leave(self) -> None:
+        """Go on without it: nobody waits for it any more."""
+
 
 class OpenCall:
     """A model or tool call, under way while it is entered."""
 
-    __slots__ = ("_outer", "_progress", "known_in", "name", "once", "seconds", "threads", "tool", "until")
+    __slots__ = (
+        "_loop",
+        "_outer",
+        "_progress",
+        "_waits",
+        "known_in",
+        "limit",
+        "name",
+        "once",
+        "seconds",
+        "threads",
+        "tool",
+        "until",
+    )
 
     def __init__(
         self, progress: Progress, name: str, seconds: float, tool: str | None, once: bool, known_in: float | None
@@ -38,8 +61,11 @@ class OpenCall:
         self.known_in = known_in
         """Seconds after which its `reconcile` function can be asked whether it happened; None where it has none."""
         self.until = 0.0
-        self.threads: list[Future[Any]] = []
-        """What it runs in threads, which nothing can end."""
+        self.limit: asyncio.Timeout | None = None
+        """What ends it after `seconds`, where the time that it waits for a thread does not count."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waits = 0
+        self.threads: list[ThreadWork] = []
 
     def __enter__(self) -> OpenCall:
         self._outer = calling.get()
@@ -52,7 +78,33 @@ class OpenCall:
         self._progress.closed(self)
         for thread in self.threads:
             if not thread.done() and not thread.cancel():
+                thread.leave()
                 self._progress.when_thread_stays(thread, self.name)
+
+    def waits_for_thread(self) -> None:
+        """All are taken: its time stands still until `has_thread`."""
+        if self.limit is None or self.limit.expired():
+            return
+        self._loop = asyncio.get_running_loop()
+        self._waits += 1
+        self.limit.reschedule(None)
+        self._is_due_in(_NO_LIMIT_SECONDS)
+
+    def has_thread(self) -> None:
+        """Called in that thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._goes_on)
+
+    def _goes_on(self) -> None:
+        self._waits -= 1
+        if self._waits or self.limit is None or self.limit.expired() or not self._progress.has(self):
+            return
+        self.limit.reschedule(asyncio.get_running_loop().time() + self.seconds)
+        self._is_due_in(self.seconds)
+
+    def _is_due_in(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+        self._progress.moved_its_limit()
 
     def hung(self) -> RoadworthyError:
         """The error of a call that is past its limit and did not end when it was told to."""
@@ -99,6 +151,13 @@ class Progress:
     def opened(self, call: OpenCall) -> None:
         call.until = time.monotonic() + call.seconds
         self._open[call] = None
+        self._changed()
+
+    def has(self, call: OpenCall) -> bool:
+        return call in self._open
+
+    def moved_its_limit(self) -> None:
+        """One of the calls."""
         self._changed()
 
     def closed(self, call: OpenCall) -> None:

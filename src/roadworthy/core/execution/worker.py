@@ -132,7 +132,7 @@ class Worker:
             ports.run_beside,
             {lane: one.service.version for lane, one in served.items() if one.service.lane != lane},
         )
-        self.watchdog = LoopWatchdog(self._held_by)
+        self.watchdog = LoopWatchdog(self._held_by, lambda: self._threads.seen_lately)
 
     def _with_money(self, gateway: ModelGateway) -> ModelGateway:
         if self._ports.ledger is None:

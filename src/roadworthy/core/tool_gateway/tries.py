@@ -159,7 +159,10 @@ async def _once(
     cancels, limit = this.cancelling(), asyncio.timeout(policy.seconds)
     is_over = None if bound is None else bound.is_over_in(policy.seconds)
     try:
-        with attempt.call(f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once, known_in=known_in):
+        with attempt.call(
+            f"the tool {call.name!r}", policy.seconds, tool=call.name, once=once, known_in=known_in
+        ) as under_way:
+            under_way.limit = limit
             async with limit:
                 return await do()
     except (TaskInterruption, NotDone, NotKeepable, InternalError, GeneratorExit):
