@@ -29,8 +29,8 @@ from roadworthy.frameworks.pydantic_ai import mcp_connection
 from roadworthy.frameworks.pydantic_ai.mcp_tools import IDEMPOTENCY_KEY
 from unit.execution.cluster import Cluster
 
-READ = ToolPolicy(effect="read", seconds=5)
-ONCE = ToolPolicy(effect="once", seconds=5)
+READ = ToolPolicy(effect="read", seconds=30)
+ONCE = ToolPolicy(effect="once", seconds=30)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def told(messages: list[ModelMessage]) -> list[str]:
 
 
 def served(model: FunctionModel, toolset: Any, **more: Any) -> AgentService:
-    return AgentService(Agent(model, toolsets=[toolset]), limits=Limits(step_seconds=10), **more)
+    return AgentService(Agent(model, toolsets=[toolset]), limits=Limits(step_seconds=60), **more)
 
 
 async def answer(cluster: Cluster, service: AgentService) -> str:
@@ -204,7 +204,7 @@ async def test_tasks_at_the_same_time_share_its_session(tmp_path: Path) -> None:
 
 async def test_a_server_that_died_is_connected_to_anew_for_the_next_try(tmp_path: Path) -> None:
     async with odd_server(tmp_path) as server:
-        policy = ToolPolicy(effect="read", seconds=5, retries=1)
+        policy = ToolPolicy(effect="read", seconds=30, retries=1)
         model = calling([("add", {"x": 1})], [("die", {})])
         service = served(model, server.toolset, tools={"die": policy, "add": READ}, fallback_answer="Sorry.")
         cluster = Cluster()
@@ -243,7 +243,8 @@ async def test_a_server_that_hangs_runs_into_the_tools_limit_and_is_replaced_whe
         assert server.count("start") == 2
 
 
-async def test_a_nonsensical_answer_is_like_none(tmp_path: Path) -> None:
+async def test_a_nonsensical_answer_is_like_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_connection, "PING_SECONDS", 30)
     async with odd_server(tmp_path) as server:
         tools = {"rubbish": ToolPolicy(effect="read", seconds=0.3, fallback="skip"), "add": READ}
         service = served(calling([("rubbish", {})], [("add", {"x": 1})]), server.toolset, tools=tools)

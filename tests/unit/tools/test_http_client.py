@@ -418,9 +418,9 @@ async def test_a_name_that_nobody_knows_has_certainly_received_nothing() -> None
 
 async def test_a_service_that_says_nothing_may_have_received_it() -> None:
     async with speaking(b"", then_close=False) as shop:
-        for error in (await _failure(shop, seconds=0.1), await _failure(shop, silent_seconds=0.1)):
+        for error in (await _failure(shop, seconds=0.5), await _failure(shop, silent_seconds=0.5)):
             assert not isinstance(error, RequestNotSent)
-            assert (error.failure, "within 0.1 s" in error.message) == (FailureClass.TOOL_TIMED_OUT, True)
+            assert (error.failure, "within 0.5 s" in error.message) == (FailureClass.TOOL_TIMED_OUT, True)
 
 
 async def test_a_service_that_trickles_runs_out_of_time() -> None:
