@@ -38,7 +38,7 @@ async def test_stopped(bare_deployment: Deployment, effects: EffectDatabase, req
     bare_deployment.settings |= {"ACCEPTANCE_TOOL_SECONDS": "3", "ACCEPTANCE_PAUSE_SECONDS": PAUSE_SECONDS}
     campaign, began = Campaign(bare_deployment, effects, seed=2), time.monotonic()
     async with campaign.under_way():
-        times = 4 if stops is None else stops
+        times = 5 if stops is None else stops
         await asyncio.gather(campaign.stop(times // 2), campaign.stop(times - times // 2))
     accounts = Accounts()
     await accounts.take(bare_deployment, effects, campaign)
