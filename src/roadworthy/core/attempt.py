@@ -69,7 +69,7 @@ from roadworthy.domain.task import Claimed, Usage
 _NO_SECRETS = Redactor()
 Append = Callable[[EntryWrite], Awaitable[Appended | Refused | NotStorable]]
 _LEASE_CHECK_SECONDS = 0.02
-PARKING = JournalMismatch | TooSoonToKnow | EffectUnknown | DecisionNeeded
+HAVE_TO_WAIT = JournalMismatch | TooSoonToKnow | EffectUnknown | DecisionNeeded
 """What has a task wait, whatever the agent's code makes of it."""
 _MOST_URGENT_FIRST = (JournalMismatch, TooSoonToKnow, EffectUnknown, DecisionNeeded)
 """Of several calls that wait: what can be found out without a person is, before one is waited for."""
@@ -127,7 +127,7 @@ class Attempt:
         self.redactor = _NO_SECRETS
         """Of what people and event streams are told."""
         self.is_loaded = task.journal_length == 0
-        self.parked: TaskInterruption | None = None
+        self.waits_for: TaskInterruption | None = None
         """What the task has to wait for, once its calls have come to their ends."""
         self.raised: RoadworthyError | None = None
         """What a tool call ended with last."""
@@ -217,15 +217,15 @@ class Attempt:
                     raise self.interruption
                 await asyncio.sleep(_LEASE_CHECK_SECONDS)
 
-    def park(self, error: RoadworthyError) -> None:
+    def has_to_wait(self, error: RoadworthyError) -> None:
         """Remember what the task has to wait for, if it is that: of several calls the most urgent."""
-        if isinstance(error, PARKING) and (self.parked is None or _urgency(error) < _urgency(self.parked)):
-            self.parked = error
+        if isinstance(error, HAVE_TO_WAIT) and (self.waits_for is None or _urgency(error) < _urgency(self.waits_for)):
+            self.waits_for = error
 
-    def check_parked(self) -> None:
+    def check_wait(self) -> None:
         """Raise what the task has to wait for, for an agent that goes on as if it had not been told."""
-        if self.parked is not None:
-            raise self.parked
+        if self.waits_for is not None:
+            raise self.waits_for
 
     @property
     def store_time(self) -> float:

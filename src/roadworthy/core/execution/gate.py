@@ -72,7 +72,7 @@ class Gate:
         return self._scope.steps
 
     async def model(self, do: Callable[[ModelCall], Awaitable[ModelReply]], *, is_asked_again: bool = False) -> bytes:
-        self._attempt.check_parked()
+        self._attempt.check_wait()
         return await call_model(self._attempt, self._scope, self._gateway, do, is_asked_again=is_asked_again)
 
     def took_last_reply(self) -> None:

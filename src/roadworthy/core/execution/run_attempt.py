@@ -170,14 +170,14 @@ class RunningAttempt:
             finished = await self._served.runner.run(self.gate, start)
         except Exception as error:
             if not isinstance(error, TaskInterruption):
-                self.attempt.check_parked()
+                self.attempt.check_wait()
             raise
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             # SystemExit, for one, would leave the event loop and take every other task with it.
             raise AgentFailed(f"the agent raised {type(error).__name__}: {foreign_words(error)}") from None
-        self.attempt.check_parked()
+        self.attempt.check_wait()
         await self.attempt.journal_check.nothing_left_out()
         check_keepable("the agent's answer", finished.output)
         return finished

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from roadworthy.core.attempt import PARKING, Attempt
+from roadworthy.core.attempt import HAVE_TO_WAIT, Attempt
 from roadworthy.core.scope import Scope
 from roadworthy.core.tool_gateway.equal_calls import EqualCalls
 from roadworthy.core.tool_gateway.unfinished_call import UnfinishedCall
@@ -79,7 +79,7 @@ class ToolCalls:
         self._gate = gate
         self._equal_calls = EqualCalls()
         self._under_way = 0
-        self._is_parked = False
+        self._has_to_wait = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -100,14 +100,14 @@ class ToolCalls:
     async def _held(self, error: AttemptFailed | TaskInterruption) -> AttemptFailed | TaskInterruption:
         attempt = self._attempt
         attempt.raised = error
-        attempt.park(error)
+        attempt.has_to_wait(error)
         for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
             await asyncio.sleep(0)
-        self._is_parked = attempt.parked is not None
+        self._has_to_wait = attempt.waits_for is not None
         while self._under_way:
             await self._idle.wait()
-        if attempt.parked is not None and isinstance(error, AttemptFailed | PARKING):
-            return attempt.parked
+        if attempt.waits_for is not None and isinstance(error, AttemptFailed | HAVE_TO_WAIT):
+            return attempt.waits_for
         return error
 
     async def _call(self, call: ToolCall, do: Do) -> bytes:
@@ -122,9 +122,9 @@ class ToolCalls:
             equal.ended(entry.detail["outcome"])
             scope.link(entry.name, entry.payload)
             return entry.payload
-        if self._is_parked and attempt.parked is not None:
+        if self._has_to_wait and attempt.waits_for is not None:
             # The agent goes on although it was told to wait.
-            raise attempt.parked
+            raise attempt.waits_for
         self._under_way += 1
         self._idle.clear()
         try:

@@ -177,7 +177,7 @@ class UnfinishedCall:
         except AskedByTool as error:
             return await self._asked_by_tool(error, decision)
         except (AttemptFailed, TaskInterruption) as error:
-            waits_inside = error is attempt.parked
+            waits_inside = error is attempt.waits_for
             if self._began is not None and (waits_inside or isinstance(error, AttemptFailed | EffectUnknown)):
                 raise await self._unknown(error, self._began, waits_inside=waits_inside) from error
             raise
