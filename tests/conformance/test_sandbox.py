@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from roadworthy.adapters.sandbox_interpreter import InterpreterSandbox
 from roadworthy.adapters.sandbox_process import ProcessSandbox
@@ -17,7 +18,11 @@ from roadworthy.testing.conformance.sandbox_ground import SandboxGround, sandbox
 
 KEY = "a key that both sides know"
 
-pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="what hostile code tries here is Linux")
+pytestmark = [
+    pytest.mark.skipif(platform.system() != "Linux", reason="what hostile code tries here is Linux"),
+    # One of each is enough for all tests: nothing of one run may be seen by another.
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def ground() -> Iterator[SandboxGround]:
         yield ground
 
 
-@pytest.fixture(params=["interpreter", "process", "remote"])
+@pytest_asyncio.fixture(params=["interpreter", "process", "remote"], scope="module", loop_scope="module")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     if request.param == "interpreter":
         sandbox = InterpreterSandbox(at_once=4)

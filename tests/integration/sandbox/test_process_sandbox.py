@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from integration.embedded.processes import until
-from roadworthy.adapters.sandbox_process import ProcessSandbox
+from roadworthy.adapters.sandbox_process import ProcessSandbox, sandbox
+from roadworthy.adapters.sandbox_process.inside import confine
 from roadworthy.adapters.sandbox_process.inside.syscalls import (
     ALLOWED,
     BY_ARGUMENTS,
@@ -65,9 +66,9 @@ async def ended(processes: list[psutil.Process]) -> None:
 
 
 async def test_a_cancelled_run_leaves_no_process_and_no_file(within: Path):
-    sandbox = ProcessSandbox(within=within)
+    process = ProcessSandbox(within=within)
     before = set(run_processes(os.getpid()))
-    run = asyncio.create_task(sandbox.run(ENDLESS, limits=LONG))
+    run = asyncio.create_task(process.run(ENDLESS, limits=LONG))
     await until(lambda: began(within), "the run")
     processes = set(run_processes(os.getpid())) - before
     assert len(processes) == 2
@@ -89,9 +90,9 @@ async def test_a_killed_worker_leaves_no_process_and_no_file(within: Path):
 
 
 async def test_code_ends_with_the_process_that_watches_it(within: Path):
-    sandbox = ProcessSandbox(within=within)
+    process = ProcessSandbox(within=within)
     before = set(run_processes(os.getpid()))
-    run = asyncio.create_task(sandbox.run(ENDLESS, limits=LONG))
+    run = asyncio.create_task(process.run(ENDLESS, limits=LONG))
     await until(lambda: began(within), "the run")
     processes = set(run_processes(os.getpid())) - before
     watching = next(each for each in processes if each.ppid() == os.getpid())
@@ -136,12 +137,12 @@ async def test_all_of_the_standard_library_can_be_used(within: Path):
 
 
 async def test_what_it_pretends_to_be_ready_or_failed_is_believed_by_nobody(within: Path):
-    sandbox = ProcessSandbox(within=within)
+    process = ProcessSandbox(within=within)
     for said in (b"F it is broken", b"f=" + b"x" * 10**6, b"\xff", b""):
-        run = await sandbox.run(f"import os\nos.write(3, {said!r})\nos._exit(0)")
+        run = await process.run(f"import os\nos.write(3, {said!r})\nos._exit(0)")
         assert run.end is not SandboxEnd.REFUSED and len(run.result or "") < 100_000
-    assert (await sandbox.run("import os\nos._exit(3)")).stderr == "it exited with code 3"
-    assert "SIGSEGV" in (await sandbox.run("import ctypes\nctypes.string_at(0)")).stderr
+    assert (await process.run("import os\nos._exit(3)")).stderr == "it exited with code 3"
+    assert "SIGSEGV" in (await process.run("import ctypes\nctypes.string_at(0)")).stderr
 
 
 async def test_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -160,3 +161,21 @@ def test_system_calls_have_the_numbers_of_this_kernels_headers():
     for table in (ALLOWED, BY_ARGUMENTS, WITHOUT_EFFECT, UNSUPPORTED, OUTDATED_KERNEL):
         for name, (number, _) in table.items():
             assert number is None or numbers.get(name, number) == number, name
+
+
+@pytest.mark.parametrize(
+    ("wall", "named"),
+    [("allow_only(_rules(folder), version)", "files"), ("refuse_system_calls(machine)", "network, processes")],
+)
+async def test_a_wall_that_does_not_hold_is_found_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wall: str, named: str
+):
+    there = Path(confine.__file__).parent
+    broken = tmp_path / "inside"
+    shutil.copytree(there, broken, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (broken / "confine.py").read_text()
+    assert wall in code
+    (broken / "confine.py").write_text(code.replace(f"        {wall}", "        pass"))
+    monkeypatch.setattr(sandbox, "CODE_PATH", str(tmp_path))
+    with pytest.raises(SandboxFailed, match=f"does not hold on this machine: {named}$"):
+        await ProcessSandbox().run("1")

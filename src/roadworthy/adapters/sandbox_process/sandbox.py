@@ -34,7 +34,7 @@ import os, socket, json
 held = {
     "files": refused(lambda: open("/proc/self/environ")),
     "network": refused(lambda: socket.socket()),
-    "processes": refused(os.fork),
+    "processes": refused(lambda: os.fork() or os._exit(0)),
 }
 print(json.dumps(held))
 """

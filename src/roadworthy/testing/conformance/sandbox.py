@@ -13,9 +13,9 @@ from roadworthy.testing.conformance.sandbox_escapes import ENVIRONMENT, FILES, K
 from roadworthy.testing.conformance.sandbox_ground import SandboxGround
 
 MIB = 1024 * 1024
-SHORT = SandboxLimits(seconds=0.5, cpu_seconds=5)
+SHORT = SandboxLimits(seconds=0.3, cpu_seconds=5)
 SMALL = SandboxLimits(seconds=8, cpu_seconds=5, memory_bytes=64 * MIB, disk_bytes=MIB, output_bytes=1000, processes=8)
-LATE_SECONDS = 5
+LATE_SECONDS = 20
 """How much later than its limit a run may end on a machine that has much else to do."""
 
 
@@ -95,11 +95,11 @@ class SandboxContract:
 
     async def test_what_it_wrote_before_its_time_was_over_is_told(self, sandbox: Sandbox):
         run = await sandbox.run("print('so far', flush=True)\nwhile True: pass", limits=SHORT)
-        assert run.stdout == "so far\n" and "0.5 s" in run.stderr
+        assert run.stdout == "so far\n" and "0.3 s" in run.stderr
 
     async def test_may_compute_for_so_long(self, sandbox: Sandbox):
         run = await sandbox.run("while True: pass", limits=SandboxLimits(seconds=20, cpu_seconds=1))
-        assert run.end is SandboxEnd.OUT_OF_TIME and run.seconds < 1 + LATE_SECONDS
+        assert run.end is SandboxEnd.OUT_OF_TIME and "it computed for longer than 1 s" in run.stderr
 
     @pytest.mark.parametrize(
         "code",
@@ -121,7 +121,7 @@ class SandboxContract:
         ids=["calls", "lists", "without a limit", "in its result"],
     )
     async def test_survives_endless_depth(self, sandbox: Sandbox, code: str):
-        await sandbox.run(code, limits=SandboxLimits(seconds=2, cpu_seconds=2, memory_bytes=64 * MIB))
+        await sandbox.run(code, limits=SandboxLimits(seconds=0.6, cpu_seconds=2, memory_bytes=64 * MIB))
         assert (await sandbox.run("1 + 1")).result == "2"
 
     async def test_may_write_so_much(self, sandbox: Sandbox):
@@ -145,9 +145,9 @@ class SandboxContract:
             "import os\nopen('sparse', 'w').close()\nos.truncate('sparse', 10 ** 12)",
             "import os\nos.posix_fallocate(os.open('reserved', os.O_RDWR | os.O_CREAT), 0, 10 ** 9)",
             "import os\nfiles = []\nfor i in range(60):\n    files.append(open('x', 'w'))\n    os.unlink('x')\n"
-            "    files[-1].write('x' * 10 ** 6)\n    files[-1].flush()\nimport time\ntime.sleep(5)",
+            "    files[-1].write('x' * 10 ** 6)\n    files[-1].flush()\nimport time\ntime.sleep(60)",
             "import os, tempfile\nfiles = [tempfile.TemporaryFile() for i in range(50)]\n"
-            "for file in files:\n    file.write(b'x' * 10 ** 6)\n    file.flush()\nimport time\ntime.sleep(5)",
+            "for file in files:\n    file.write(b'x' * 10 ** 6)\n    file.flush()\nimport time\ntime.sleep(60)",
             "import os\nwhile True:\n    os.mkdir('d')\n    os.chdir('d')",
             "i = 0\nwhile True:\n    open(str(i), 'w').close()\n    i += 1",
             "import os\nos.mkdir('hidden', 0o300)\nos.chdir('hidden')\n"
@@ -156,9 +156,12 @@ class SandboxContract:
         ids=["a file", "many files", "sparse", "reserved", "deleted", "without names", "deep", "empty", "hidden"],
     )
     async def test_has_so_much_room_in_its_folder(self, sandbox: Sandbox, code: str):
-        limits = SandboxLimits(seconds=2, cpu_seconds=2, memory_bytes=128 * MIB, disk_bytes=MIB)
+        # How fast files are made is the disk's to say; the rest must have ended before its time was over.
+        is_slow = "while True" in code
+        limits = SandboxLimits(1 if is_slow else 15, 15, memory_bytes=128 * MIB, disk_bytes=MIB)
         run = await sandbox.run(code, limits=limits)
         assert run.end is not SandboxEnd.FINISHED, run
+        assert is_slow or run.end is not SandboxEnd.OUT_OF_TIME, run
         assert (await sandbox.run("open('next', 'w').write('x')")).end is SandboxEnd.FINISHED
 
     async def test_may_start_so_many_threads(self, sandbox: Sandbox):
@@ -168,7 +171,6 @@ class SandboxContract:
             limits=SMALL,
         )
         assert run.end in (SandboxEnd.REFUSED, SandboxEnd.RAISED), run
-        assert run.seconds < SMALL.seconds
 
     async def test_has_no_files_but_its_own(self, sandbox: Sandbox, ground: SandboxGround):
         assert await ground.escaped(sandbox, FILES) == []
