@@ -9,7 +9,7 @@ import pytest
 from redis_broker import Broker
 
 from roadworthy.adapters.redis import RedisBreakers, RedisServer
-from roadworthy.core.breakers import LOOK_AGAIN_SECONDS
+from roadworthy.core.breakers import LOOK_AGAIN_SECONDS, tool_target
 from roadworthy.core.model_gateway.breakers import ModelBreakers
 
 WORKERS = 10
@@ -87,3 +87,19 @@ async def test_while_the_server_is_away_each_counts_alone_and_shares_again_later
             await asyncio.sleep(0.05)
     for board in boards:
         await board.close()
+
+
+async def test_those_of_tools_are_shared_like_those_of_models(workers: list[ModelBreakers]):
+    tool = tool_target("shop", "find_order")
+    here, there = workers[:2]
+    here._open_seconds = 60
+    await there.lets_through("well")
+    await there.close()
+    for _ in range(5):
+        here.failed(tool)
+    await here.close()
+    async with asyncio.timeout(LOOK_AGAIN_SECONDS * 10):
+        while await there.lets_through(tool):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert there.half_open_in(tool) > 50
+    assert await there.lets_through(tool_target("other", "find_order"))

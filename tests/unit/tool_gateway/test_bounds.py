@@ -8,7 +8,7 @@ import pytest
 
 from roadworthy import AgentService, Limits, ToolPolicy
 from roadworthy.core.tool_gateway import bounds
-from roadworthy.core.tool_gateway.calls_at_once import CallsAtOnce, Turn
+from roadworthy.core.tool_gateway.calls_at_once import BoundedCall, CallsAtOnce
 from roadworthy.domain.task import Task, TaskStatus
 from roadworthy.frameworks.function import TaskContext
 from unit.execution.cluster import Cluster
@@ -203,7 +203,7 @@ async def settled(cluster: Cluster, task: Task) -> Task:
 # Turns, one by one
 
 
-def has_come(turn: Turn) -> bool:
+def has_come(turn: BoundedCall) -> bool:
     return turn.come is None or turn.come.done()
 
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from types import TracebackType
 
 from roadworthy.core.attempt import Attempt
-from roadworthy.core.tool_gateway.calls_at_once import Turn
+from roadworthy.core.tool_gateway.calls_at_once import BoundedCall
 from roadworthy.domain.service import ToolPolicy
 
 LEFT_BEHIND_SECONDS = 5.0
@@ -83,7 +83,7 @@ class Bounded:
         self._most = policy.concurrency or 0
         self._is_alone = policy.sequential
         self._outer: Bounded | None = None
-        self._turn: Turn | None = None
+        self._turn: BoundedCall | None = None
 
     async def __aenter__(self) -> Bounded:
         self._outer = outer = _around.get()

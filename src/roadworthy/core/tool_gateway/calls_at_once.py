@@ -17,12 +17,12 @@ class Level:
         """The one that is under way has no other beside it."""
 
 
-class Turn:
+class BoundedCall:
     """One call that runs, or waits until it may."""
 
     __slots__ = ("come", "has_ended", "is_alone", "is_guest", "is_lent", "level", "outer", "within")
 
-    def __init__(self, outer: Turn | None, level: Level, is_alone: bool) -> None:
+    def __init__(self, outer: BoundedCall | None, level: Level, is_alone: bool) -> None:
         self.outer = outer
         """The call within which it is made."""
         self.level = level
@@ -45,16 +45,16 @@ class CallsAtOnce:
         self._most = most
         self._running = 0
         self._top = Level()
-        self._waiting: deque[Turn] = deque()
+        self._waiting: deque[BoundedCall] = deque()
 
-    def ask(self, outer: Turn | None, is_alone: bool) -> Turn:
+    def ask(self, outer: BoundedCall | None, is_alone: bool) -> BoundedCall:
         """A turn that has come, or whose `come` is to be waited for: then `end` or `give_up` it. An `is_alone` call has
         no other call of its level beside it."""
         if outer is None or outer.has_ended:
-            turn = Turn(None, self._top, is_alone)
+            turn = BoundedCall(None, self._top, is_alone)
         else:
             outer.within = outer.within or Level()
-            turn = Turn(outer, outer.within, is_alone)
+            turn = BoundedCall(outer, outer.within, is_alone)
         if not self._waiting and self._may_come(turn):
             self._take(turn)
             return turn
@@ -63,7 +63,7 @@ class CallsAtOnce:
         self._admit()
         return turn
 
-    def end(self, turn: Turn) -> None:
+    def end(self, turn: BoundedCall) -> None:
         """Of one that has come."""
         turn.has_ended = True
         turn.level.under_way -= 1
@@ -78,7 +78,7 @@ class CallsAtOnce:
                 self._running -= 1
         self._admit()
 
-    def give_up(self, turn: Turn) -> None:
+    def give_up(self, turn: BoundedCall) -> None:
         """Of one that waits."""
         self._waiting.remove(turn)
         self._admit()
@@ -96,13 +96,13 @@ class CallsAtOnce:
             self._take(turn)
             turn.come.set_result(None)
 
-    def _may_come(self, turn: Turn) -> bool:
+    def _may_come(self, turn: BoundedCall) -> bool:
         level = turn.level
         if level.is_alone or (turn.is_alone and level.under_way):
             return False
         return self._running < self._most or _can_be_guest(turn)
 
-    def _take(self, turn: Turn) -> None:
+    def _take(self, turn: BoundedCall) -> None:
         turn.level.under_way += 1
         turn.level.is_alone = turn.is_alone
         if turn.outer is not None and _can_be_guest(turn):
@@ -111,5 +111,5 @@ class CallsAtOnce:
             self._running += 1
 
 
-def _can_be_guest(turn: Turn) -> bool:
+def _can_be_guest(turn: BoundedCall) -> bool:
     return turn.outer is not None and not turn.outer.is_lent and not turn.outer.has_ended
