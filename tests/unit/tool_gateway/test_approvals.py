@@ -4,9 +4,10 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 from pydantic_ai import Agent, ApprovalRequired, CallDeferred, RunContext
-from pydantic_ai.messages import TextPart, ToolCallPart
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import ExternalToolset
 
@@ -15,8 +16,12 @@ from roadworthy.domain.decision import Verdict
 from roadworthy.domain.effect import NotDone
 from roadworthy.domain.errors import ToolCallFailed
 from roadworthy.domain.event import EventKind
+from roadworthy.domain.journal import EntryKind, JournalEntry
 from roadworthy.domain.task import TaskStatus
+from roadworthy.frameworks import runner_for
 from roadworthy.frameworks.function import TaskContext
+from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE
+from roadworthy.frameworks.pydantic_ai.runner import NOT_ALLOWED, NOT_FINISHED
 from unit.execution.cluster import Cluster
 
 from .deciding import answer, calling, decide, pending, results, scripted, waits
@@ -235,7 +240,7 @@ async def test_an_agent_that_goes_on_as_if_it_had_not_been_told_waits_all_the_sa
     assert reached == {"after": 2, "another": 1} and not refunds
 
 
-async def test_a_task_that_nobody_decides_about_ends_and_its_turn_says_what_was_not_done(refund: Any):
+async def test_a_task_that_waits_can_be_cancelled(refund: Any):
     service = AgentService(by_model(refund), tools={"refund": ALWAYS}, limits=Limits(waiting_seconds=60))
     cluster = Cluster()
     task = await cluster.submit(service)
@@ -244,6 +249,22 @@ async def test_a_task_that_nobody_decides_about_ends_and_its_turn_says_what_was_
         await cluster.tasks.cancel(task.principal, task.id)
         task = await cluster.ended(task)
     assert task.status is TaskStatus.CANCELLED
+
+
+def test_the_turn_of_a_task_that_ended_says_of_each_call_whether_it_was_made(refund: Any):
+    runner = runner_for(AgentService(by_model(refund), tools={"refund": ALWAYS}))
+    made_by = {"step": 1, "tool": "refund", "effect": "once"}
+    reply = ModelResponse([ToolCallPart("refund", {}, call_id) for call_id in "abc"])
+    entries = [
+        JournalEntry(0, "m1", EntryKind.MODEL, 1, RESPONSE.dump_json(reply), {"step": 1}, 0),
+        JournalEntry(1, "w1:a", EntryKind.ASKED, 1, b"", made_by | {"call_id": "a", "about": "approval"}, 0),
+        JournalEntry(2, "w1:b", EntryKind.ASKED, 1, b"", made_by | {"call_id": "b", "about": "approval"}, 0),
+        JournalEntry(3, "s1:b", EntryKind.STARTED, 2, b"", made_by | {"call_id": "b"}, 0),
+        JournalEntry(4, "t1:c", EntryKind.TOOL, 2, b"", made_by | {"call_id": "c", "result": "refunded"}, 0),
+    ]
+    turn = orjson.loads(runner.unfinished_turn("refund it", entries).payload)
+    said = [part["content"] for part in turn[2]["parts"]]
+    assert said == [NOT_ALLOWED, NOT_FINISHED, "refunded"]
 
 
 # What pydantic-ai itself has people asked about
@@ -339,3 +360,19 @@ async def test_an_agent_within_a_tool_waits_too(refund: Any, refunds: Any):
         await decide(cluster, task, call.call_id, Verdict.APPROVE)
         await cluster.ended(task)
     assert refunds == {("17", 10): 1}
+
+
+async def test_a_tool_that_may_not_run_again_is_unknown_where_the_agent_that_it_runs_has_to_wait(refund: Any):
+    inner = by_model(refund)
+    outer = Agent(scripted([ToolCallPart("delegate", {}, "x")]))
+
+    @outer.tool_plain
+    async def delegate() -> str:
+        return (await inner.run("refund it")).output
+
+    service, cluster = AgentService(outer, tools={"refund": ALWAYS}), Cluster()
+    task = await cluster.submit(service)
+    async with cluster.working(service):
+        calls = {call.tool: call for call in await waits(cluster, task)}
+    assert (calls["delegate"].about, calls["refund"].about) == ("effect", "approval")
+    assert 'declare effect="read"' in calls["delegate"].detail["error"]
