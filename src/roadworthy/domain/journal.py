@@ -30,9 +30,9 @@ class EntryKind(StrEnum):
 
 def key_in(generation: int, name: str) -> str:
     """The key of an entry: its name (`input`, `m3`, and of one tool call `t3:call_abc` its result, `s3:call_abc` its
-    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut; `o3:0` what the
-    agent's first server of tools offers from step 3 on), and before it the number of a generation above 0 (`1/m3`). No
-    name begins with a digit."""
+    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut; what is begun or
+    asked once more takes the next letter, `p` and `q`, or `x` and `y`; `o3:0` what the agent's first server of tools
+    offers from step 3 on), and before it the number of a generation above 0 (`1/m3`). No name begins with a digit."""
     return f"{generation}/{name}" if generation else name
 
 
