@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .deployment import SHORT_LEASE, Deployment
+from .deployment import Deployment
 from .effect_database import EffectDatabase
+from .effect_deployment import LEASE
 from .gates import Gate
 from .http_api import TaskStream
 from .people import decide, told_to, waiting_for
@@ -51,7 +52,7 @@ async def test_a_question_outlives_every_process_and_a_deploy(
     bare_deployment: Deployment, effects: EffectDatabase
 ) -> None:
     deployment = bare_deployment
-    await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    await deployment.start_worker(lease_seconds=LEASE)
     tasks = [await deployment.api.submit(agent, refunds("the shoes")) for agent in AGENTS]
     for task in tasks:
         async with deployment.api.follow(task["id"]) as stream:
@@ -61,9 +62,9 @@ async def test_a_question_outlives_every_process_and_a_deploy(
     for process in deployment.processes:
         await process.kill()
     deployment.targets = [SECOND_VERSION]
-    await deployment.start_upkeep(lease_seconds=SHORT_LEASE)
-    _, api = await deployment.start_api(lease_seconds=SHORT_LEASE)
-    await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    await deployment.start_upkeep(lease_seconds=LEASE)
+    _, api = await deployment.start_api(lease_seconds=LEASE)
+    await deployment.start_worker(lease_seconds=LEASE)
     for task in tasks:
         (pending,) = await waiting_for(api, task["id"])
         assert (pending["tool"], pending["arguments"]) == ("refund", {"item": "the shoes", "amount": 10})
@@ -136,7 +137,7 @@ async def test_a_worker_is_killed_at_every_boundary_of_an_approval_that_else_exp
                 await (gate.open() if boundary.commits else gate.end_who_waits())
 
         async def start(count: int) -> None:
-            await deployment.start_workers(count, lease_seconds=SHORT_LEASE, worker_concurrency="1")
+            await deployment.start_workers(count, lease_seconds=LEASE, worker_concurrency="1")
 
         # Those that are killed before anybody decided; the others wait meanwhile.
         await start(len(BOUNDARIES))
@@ -174,7 +175,7 @@ async def test_a_worker_is_killed_at_every_boundary_of_an_approval_that_else_exp
 
 async def test_what_people_say_is_done(bare_deployment: Deployment, effects: EffectDatabase) -> None:
     deployment, api = bare_deployment, bare_deployment.api
-    await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    await deployment.start_worker(lease_seconds=LEASE)
     for agent in AGENTS:
         task = (await api.submit(agent, refunds("shoes", "socks", "hats", "gloves")))["id"]
         async with api.follow(task) as stream:
@@ -214,7 +215,7 @@ async def test_an_operator_decides_for_somebody_else_and_that_is_kept(
     bare_deployment: Deployment, effects: EffectDatabase
 ) -> None:
     deployment, api = bare_deployment, bare_deployment.api
-    await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    await deployment.start_worker(lease_seconds=LEASE)
     task = (await api.submit("pydantic_ai", refunds("the shoes")))["id"]
     async with api.follow(task) as stream:
         (call,) = await asked(stream)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .deployment import SHORT_LEASE, Deployment
+from .deployment import Deployment
 from .effect_database import EffectDatabase
+from .effect_deployment import LEASE
 from .gates import Gate
 from .http_api import TaskStream
 from .people import FOUND, MISSING, decide, look_and_decide, told_to, waiting_for
@@ -77,7 +78,7 @@ class Trial:
         assert (pending["about"], pending["tool"], pending["attempt"]) == ("effect", "pay", 1), self.name
         assert pending["arguments"] == {"item": "the bill"}
         since, opens_at = (datetime.fromisoformat(pending[name]).timestamp() for name in ("since", "opens_at"))
-        assert round(opens_at - since, 2) == TOOL_SECONDS + float(SHORT_LEASE)
+        assert round(opens_at - since, 2) == TOOL_SECONDS + float(LEASE)
 
     async def check(self, deployment: Deployment, effects: EffectDatabase) -> None:
         made = await effects.effects(self.task_id)
@@ -112,7 +113,7 @@ async def bring_to_boundaries(deployment: Deployment, effects: EffectDatabase, s
             gate = await stack.enter_async_context(close_gate(deployment, effects, boundary.gate, task["id"]))
             stream = await stack.enter_async_context(deployment.api.follow(task["id"]))
             trials.append(Trial(boundary, agent, tool, task["id"], stream, gate))
-    await deployment.start_workers(len(trials), lease_seconds=SHORT_LEASE, worker_concurrency="1")
+    await deployment.start_workers(len(trials), lease_seconds=LEASE, worker_concurrency="1")
     return trials
 
 
@@ -128,7 +129,7 @@ async def test_workers_are_killed_at_every_boundary(bare_deployment: Deployment,
             await trial.boundary.release(trial.gate)
 
         await asyncio.gather(*map(kill_at_boundary, trials))
-        await deployment.start_workers(2, lease_seconds=SHORT_LEASE)
+        await deployment.start_workers(2, lease_seconds=LEASE)
         await asyncio.gather(*(trial.see_to_its_end(deployment, effects) for trial in trials))
     for trial in trials:
         await trial.check(deployment, effects)
@@ -187,9 +188,9 @@ async def test_workers_stand_still_until_others_have_their_tasks(
             gate = await stack.enter_async_context(close_gate(deployment, effects, stop.gate, task["id"]))
             stream = await stack.enter_async_context(api.follow(task["id"]))
             standing.append((stop, gate, stream))
-        await deployment.start_workers(len(STOPS), lease_seconds=SHORT_LEASE, worker_concurrency="1")
+        await deployment.start_workers(len(STOPS), lease_seconds=LEASE, worker_concurrency="1")
         stopped = await asyncio.gather(*(stand_still(stop, gate, stream.task_id) for stop, gate, stream in standing))
-        await deployment.start_workers(2, lease_seconds=SHORT_LEASE)
+        await deployment.start_workers(2, lease_seconds=LEASE)
         await asyncio.gather(
             *(wake_and_end(worker, stop, stream) for worker, (stop, _, stream) in zip(stopped, standing, strict=True))
         )
@@ -200,7 +201,7 @@ async def test_a_model_that_asks_again_meets_the_first_effect(
 ) -> None:
     """The tool's limit was over, or it raised, after its effect; or it failed before it."""
     deployment, api = bare_deployment, bare_deployment.api
-    await deployment.start_worker(lease_seconds=SHORT_LEASE)
+    await deployment.start_worker(lease_seconds=LEASE)
 
     async def ask_twice(agent: str, tool: str, item: str) -> None:
         task_id = (await api.submit(agent, script((tool, {"item": item}), (tool, {"item": item}))))["id"]
