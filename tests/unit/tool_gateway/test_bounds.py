@@ -152,14 +152,16 @@ async def test_agents_within_tools_never_wait_for_the_tools_that_they_run_in(too
     async def work(number: int) -> int:
         return number
 
+    work.__name__ = "ask"
+
     async def ask(number: int) -> Any:
         result = await inner.run("go")
         return result.output
 
     inner = calling(work, [{"number": 7}, {"number": 8}])
     agent = calling(ask, [{"number": number} for number in range(3)])
-    bound = ToolPolicy(effect="read", concurrency=2, seconds=5)
-    service = AgentService(agent, tools={"work": bound, "ask": bound}, limits=Limits(parallel_tools=1, steps=20))
+    bound = ToolPolicy(effect="read", concurrency=1, seconds=5)
+    service = AgentService(agent, tools={"ask": bound}, limits=Limits(parallel_tools=1, steps=20))
     cluster = Cluster()
     async with cluster.working(service):
         task = await cluster.ended(await cluster.submit(service))
