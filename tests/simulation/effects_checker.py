@@ -168,7 +168,8 @@ class EffectsChecker:
                 if entry is None:
                     if row.status is TaskStatus.SUCCEEDED and generation_of(decision.call_id) == row.generation:
                         self._fail(AS_DECIDED, f"nothing came of {decision.call_id} of {name(row)}")
-                elif decision.verdict is Verdict.DONE and "decision" in entry.detail:
+                elif decision.verdict is Verdict.DONE and entry.detail.get("decision", {}).get("verdict") == "done":
+                    # Else the tool's own result came late, and before it was looked for what was decided.
                     said = json.loads(decision.value or b"null")
                     if entry.detail["result"] != said:
                         self._fail(AS_DECIDED, f"{entry.detail['result']!r} is said of {entry.key} of {name(row)}")
