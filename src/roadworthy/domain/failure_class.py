@@ -31,6 +31,7 @@ class FailureClass(StrEnum):
     MODEL_MISBEHAVED = "model_misbehaved"
     MODEL_CALL_FAILED = "model_call_failed"
     TOOL_CALL_FAILED = "tool_call_failed"
+    TOOL_CALL_DENIED = "tool_call_denied"
     AGENT_FAILED = "agent_failed"
     AGENT_HUNG = "agent_hung"
     NOT_KEEPABLE = "not_keepable"
@@ -212,6 +213,11 @@ TREATMENTS: Mapping[FailureClass, Treatment] = {
         "the model call failed",
         "look into the worker's log, mend the cause, and resume the task",
         remedy=_R.ANOTHER,
+    ),
+    _F.TOOL_CALL_DENIED: Treatment(
+        NEVER,
+        "a person did not allow a call, and the agent did not go on without it",
+        f"have the function catch ToolCallFailed where it makes the call; {_MEND}",
     ),
     _F.TOOL_CALL_FAILED: Treatment(NEVER, "the tool failed", f"mend the tool; {_MEND}"),
     _F.AGENT_FAILED: Treatment(NEVER, "the agent failed", f"mend the agent; {_MEND}"),

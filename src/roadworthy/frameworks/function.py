@@ -21,6 +21,7 @@ from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonica
 from roadworthy.domain.effect import NotDone, Outcome
 from roadworthy.domain.errors import ArgumentsRefused, NotKeepable, ToolCallFailed
 from roadworthy.domain.event import EventKind
+from roadworthy.domain.failure_class import FailureClass
 from roadworthy.domain.journal import JournalEntry, within
 from roadworthy.domain.keepable import with_whole_characters
 from roadworthy.domain.model_input import ModelInput, NamedModel, ProviderCall
@@ -260,7 +261,9 @@ def _result_in(payload: bytes, tool: str) -> Any:
     told = orjson.loads(payload[len(_INSTEAD) :])
     if told["outcome"] == Outcome.NOT_DONE:
         raise NotDone(told["words"])
-    raise ToolCallFailed(told["words"], tool=tool)
+    denied = told["outcome"] == Outcome.DENIED
+    failure = FailureClass.TOOL_CALL_DENIED if denied else FailureClass.TOOL_CALL_FAILED
+    raise ToolCallFailed(told["words"], failure, tool=tool)
 
 
 def _encoded(value: Any, what: str) -> bytes:

@@ -84,6 +84,20 @@ async def test_a_call_that_is_allowed_is_made_once_and_says_who_allowed_it(refun
     assert (asked["call_id"], asked["about"], asked["arguments"]) == (call.call_id, "approval", ARGUMENTS)
 
 
+async def test_a_function_that_does_not_catch_a_denial_ends_with_words_that_tell_it_to(refund: Any, refunds: Any):
+    async def reply(ctx: Any, message: str) -> str:
+        return await ctx.tool(refund, **ARGUMENTS)
+
+    service, cluster = AgentService(reply, tools={"refund": ALWAYS}), Cluster()
+    task = await cluster.submit(service)
+    async with cluster.working(service):
+        (call,) = await waits(cluster, task)
+        await decide(cluster, task, call.call_id, Verdict.DENY, note="too old")
+        task = await cluster.ended(task)
+    assert task.error is not None and orjson.loads(task.error)["code"] == "tool_call_denied"
+    assert "catch ToolCallFailed" in (task.reason or "") and not refunds
+
+
 @both
 async def test_a_call_that_is_denied_is_not_made_and_the_reason_is_told(refund: Any, refunds: Any, agent_of: Any):
     service, cluster = AgentService(agent_of(refund), tools={"refund": ALWAYS}), Cluster()
