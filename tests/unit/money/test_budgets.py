@@ -12,7 +12,7 @@ from roadworthy.domain.budget import ChargeState
 from roadworthy.domain.errors import BudgetUsedUp
 from roadworthy.domain.ids import new_id
 
-from .workers import ANN, ANNS_DAY, BOB, CAROL, DOLLAR, TOKEN, Bank, virtually
+from .workers import ANN, ANNS_DAY, BOB, CAROL, DOLLAR, TOKEN, Bank, until, virtually
 
 
 def test_most_calls_need_one_round_trip_and_a_slice_is_drawn_for_many_of_them():
@@ -201,6 +201,28 @@ def test_a_worker_that_lost_its_lease_draws_anew_and_leaves_the_old_slices_to_th
         await worker.money.close()
         of_new = [row for (holder, _, _), row in bank.database.money.slices.items() if holder == worker.id]
         assert [(row.amount, row.spent) for row in of_new] == [(10 * TOKEN, 10 * TOKEN)]
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("fails", [None, "never", "lost"])
+def test_a_draw_that_is_under_way_while_the_worker_becomes_another_one_says_nothing_of_the_new_one(fails: str | None):
+    async def main() -> None:
+        bank = Bank(user_day=20 * DOLLAR)
+        worker = await bank.worker()
+        attempt = await bank.attempt(worker)
+        await worker.call(attempt, 100)
+        if fails:
+            bank.store.fails["budget_ledger.draw"] = fails
+        dear = asyncio.create_task(worker.reserve(attempt, 5000, "m2"))
+        await until(lambda: bank.store.calls["budget_ledger.draw"] == 2)
+        worker.id = new_id()
+        cheap = await worker.reserve(attempt, 100, "m3")  # is the first to notice
+        for reservation in (cheap, await dear):
+            await reservation.settle(10 * TOKEN)
+        await worker.money.close()
+        of_new = [row for (holder, _, _), row in bank.database.money.slices.items() if holder == worker.id]
+        assert [(row.amount, row.spent) for row in of_new] == [(20 * TOKEN, 20 * TOKEN)]
 
     virtually(main)
 

@@ -245,15 +245,16 @@ class BudgetMoney:
         if not wants:
             return
         self._number += 1
-        sent = time.monotonic()
+        sent, holder = time.monotonic(), self._holder
         try:
-            answers = await self._ledger.draw(self._holder, self._number, list(wants.values()))
+            answers = await self._ledger.draw(holder, self._number, list(wants.values()))
         except BaseException:
-            for one in wants:
-                one.in_doubt = True
-                self._is_active(one)
+            if self._is_still(holder):
+                for one in wants:
+                    one.in_doubt = True
+                    self._is_active(one)
             raise
-        if self._forgot():
+        if not self._is_still(holder):
             return
         for (one, want), answer in zip(wants.items(), answers, strict=True):
             if one.day is not None and one.day != answer.day:
@@ -313,8 +314,9 @@ class BudgetMoney:
         if not self._active:
             return
         self._number += 1
-        wanted = await self._ledger.report(self._holder, self._number, list(news.values()))
-        if self._forgot():
+        holder = self._holder
+        wanted = await self._ledger.report(holder, self._number, list(news.values()))
+        if not self._is_still(holder):
             return
         for one, report in news.items():
             one.reported(report)
@@ -339,14 +341,17 @@ class BudgetMoney:
     def _forget_other_days(self, today: date) -> None:
         self._slices = {budget: one for budget, one in self._slices.items() if one.day in (None, today)}
 
-    def _forgot(self) -> bool:
-        """Whether the worker is another one by now: then the slices of the one it was are the store's to close."""
-        if (holder := self._present_holder()) == self._holder:
-            return False
-        before, self._holder = self._holder, holder
-        self._slices.clear()
-        self._active.clear()
-        return before != _NOBODY
+    def _is_still(self, holder: UUID) -> bool:
+        """Whether the worker is the one it was, whose slices these are: somebody else may have noticed before."""
+        self._forgot()
+        return self._holder == holder
+
+    def _forgot(self) -> None:
+        """Where the worker is another one by now, the slices of the one it was are the store's to close."""
+        if (holder := self._present_holder()) != self._holder:
+            self._holder = holder
+            self._slices.clear()
+            self._active.clear()
 
 
 def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
