@@ -181,7 +181,7 @@ async def test_what_people_say_is_done(bare_deployment: Deployment, effects: Eff
         async with api.follow(task) as stream:
             shoes, socks, hats, gloves = await asked(stream)
             # The last one first: what is decided is done, and the others are waited for again.
-            await decide(api, task, gloves, "approve", value={"article": "gloves"})
+            await decide(api, task, gloves, "approve", value={"item": "gloves", "amount": 10, "article": 7})
             assert await asked(stream, 2) == [shoes, socks, hats]
             await decide(api, task, hats, "approve", value={"item": "hats", "amount": 5})
             assert await asked(stream, 3) == [shoes, socks]

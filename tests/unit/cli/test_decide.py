@@ -187,5 +187,6 @@ def test_the_command_teaches_what_its_words_mean():
     env = os.environ | {"COLUMNS": "120", "TERM": "dumb"}
     command = [sys.executable, "-c", "from roadworthy.app.command_line import main; main()", "decide", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
-    for word in ("approve", "deny", "done", "not_done", "--value", "--note", "pays it twice"):
+    for word in ("approve", "deny", "done", "not_done", "--value", "--note", "pays it twice", "all its arguments"):
         assert word in shown
+    assert """approve --value '{"order_id": "DC-2207", "cents": 900}'""" in shown

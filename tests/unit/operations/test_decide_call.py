@@ -160,6 +160,15 @@ async def test_the_same_once_more_is_answered_also_when_the_call_has_its_result(
     await desk.refused(NotPending, "the task is succeeded, and nobody is asked", ended, decision="done")
 
 
+async def test_the_same_once_more_is_answered_also_while_the_call_runs(desk: Desk):
+    waiting = await desk.waiting()
+    await desk.decide(waiting, {})
+    claimed = await claim_one(desk.stores)
+    await desk.write(claimed, "s1:c1", EntryKind.STARTED)
+    assert (await desk.decide(waiting, {})).status is TaskStatus.RUNNING
+    await desk.refused(DecidedBefore, "alice has decided approve already", waiting, decision="deny")
+
+
 # What can't be decided
 
 
@@ -178,6 +187,7 @@ async def test_the_same_once_more_is_answered_also_when_the_call_has_its_result(
         ({"decision": "not_done", "value": {}}, InvalidRequest, "value goes with approve"),
         ({"value": [1]}, InvalidRequest, "value must be an object with all arguments of the call"),
         ({"value": "order 8"}, InvalidRequest, "value must be an object"),
+        ({"value": {"cents": 8}}, InvalidRequest, "all arguments of refund, and it lacks 'order': say what"),
         ({"note": "n" * 1001}, InvalidRequest, "note must be text of at most 1,000 characters"),
         ({"note": 7}, InvalidRequest, "note must be text"),
         ({"note": "a\0b"}, InvalidRequest, "without NUL"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -77,7 +77,10 @@ class DecideCall:
         entries = await self._journal.read(task.principal, task.id)
         waiting = pending_calls(entries, task.generation)
         call = next((each for each in waiting if each.call_id == order.call_id), None)
-        if call is not None:
+        if call is not None and order.verdict not in FITTING[call.about] and await self._was_decided(task, order):
+            # Another question about it was answered before: the store says what that means for this order.
+            call = None
+        elif call is not None:
             _check_fits(call, order)
         elif not await self._was_decided(task, order):
             raise _not_waiting(task, order.call_id, entries, waiting)
@@ -114,6 +117,19 @@ class DecideCall:
 def _check_fits(call: PendingCall, order: DecisionOrder) -> None:
     if order.verdict not in FITTING[call.about]:
         raise InvalidRequest(f"{_ANSWERS[call.about].format(call.tool)}, not {order.verdict}")
+    if order.verdict is Verdict.APPROVE and (missing := _missing(call.arguments, order.value)):
+        raise InvalidRequest(
+            f"value takes the place of all arguments of {call.tool}, and it lacks {', '.join(missing[:_MOST_NAMED])}: "
+            "say what does not change as well"
+        )
+
+
+def _missing(asked: Any, value: bytes | None) -> Sequence[str]:
+    """Which of the arguments that were asked for are not among those of a person, who thought of what changes."""
+    given = None if value is None else orjson.loads(value)
+    if not isinstance(asked, Mapping) or given is None:
+        return ()
+    return [repr(name) for name in cast(Mapping[str, Any], asked) if name not in given]
 
 
 def _not_waiting(

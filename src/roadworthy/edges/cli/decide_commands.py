@@ -25,7 +25,8 @@ def decide(
     value: Annotated[
         str | None,
         typer.Option(
-            metavar="JSON", help="With approve: the arguments to call it with instead. With done: what it returned."
+            metavar="JSON",
+            help="With approve: the arguments to call it with instead, all of them. With done: what it returned.",
         ),
     ] = None,
     note: Annotated[
@@ -43,7 +44,7 @@ def decide(
 
     \b
     A tool whose policy wants an approval asks: may it be called?
-        approve    call it, with --value with other arguments
+        approve    call it; --value takes the place of all its arguments
         deny       don't; the model is told so, with the note
     A call of a `once` tool that did not come back asks: did it happen?
         done       it did, and --value is what it returned
@@ -57,7 +58,7 @@ def decide(
     roadworthy decide
     roadworthy decide TASK
     roadworthy decide TASK approve
-    roadworthy decide TASK t2:call_a approve --value '{"cents": 900}'
+    roadworthy decide TASK t2:call_a approve --value '{"order_id": "DC-2207", "cents": 900}'
     roadworthy decide TASK t2:call_a deny --note 'we refund after 30 days'
     roadworthy decide TASK t3:call_b done --value '"paid, receipt 4711"'
 
