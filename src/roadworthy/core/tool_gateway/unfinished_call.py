@@ -119,10 +119,13 @@ class UnfinishedCall:
             raise ArgumentsRefused("the arguments of this call can't be changed")
         arguments = orjson.loads(value)
         do = await self._call.with_arguments(arguments)
-        self._arguments = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
-        # Its fallback answers for these, and its result is kept under them.
-        self._call = replace(self._call, arguments=self._arguments)
+        self._take(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS))
         return do
+
+    def _take(self, arguments: bytes) -> None:
+        self._arguments = arguments
+        # Its fallback answers for these, and its result is kept under them.
+        self._call = replace(self._call, arguments=arguments)
 
     async def _met(self, first: EqualCall) -> bytes:
         """What the model asks for once more is done already: it gets that result."""
@@ -227,9 +230,15 @@ class UnfinishedCall:
     # What became of one that was started
 
     async def _found_out(self, started: JournalEntry, asked: JournalEntry | None) -> bytes:
-        call, policy = self._call, self._policy
         if (decision := self._decision("effect")) is not None:
+            if "arguments" in started.detail:
+                # What was allowed is no longer said: what became of it counts for more.
+                self._take(orjson.dumps(started.detail["arguments"], option=orjson.OPT_SORT_KEYS))
             return await self._decided(decision)
+        if (allowed := self._decision("approval")) is not None and allowed.value is not None:
+            # As they were: the journal does not say what is secret in them.
+            self._take(allowed.value)
+        call, policy = self._call, self._policy
         words = (
             f"the tool {call.name!r} must happen only once; attempt {started.attempt} started it with "
             f"{_shortened(call.arguments)}, and it did not come back"
@@ -378,8 +387,6 @@ class UnfinishedCall:
         )
 
     def _call_started_before(self, entry: JournalEntry) -> StartedCall:
-        if (allowed := self._decision("approval")) is not None and allowed.value is not None:
-            self._arguments = allowed.value
         now = self._started_call()
         return replace(
             now,
