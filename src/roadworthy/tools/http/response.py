@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any, Self
 
 import orjson
@@ -14,6 +14,12 @@ from roadworthy.domain.failure_class import FailureClass
 
 _PERHAPS_LATER = frozenset({408, 425, 429})
 _MOST_WORDS = 200
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([a-z0-9_.:-]{1,40})", re.IGNORECASE)
+# Of what Python can decode besides, some takes hours for a megabyte (punycode) or fails whatever is to become of errors.
+_DECODED = re.compile(
+    r"(us-)?ascii|latin-?1|utf-?8|utf-?(16|32)(-?[lb]e)?|iso-?8859-?\d{1,2}|iso-2022-(jp|kr)|(windows-|cp)125\d|shift-jis|sjis"
+    r"|euc-(jp|kr)|gb2312|gbk|gb18030|big5(-hkscs)?|koi8-[ru]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +36,9 @@ class Response:
 
     @property
     def text(self) -> str:
-        """In the charset that the service names, else UTF-8; what is not in it becomes `�`."""
-        content_type = Message()
-        content_type["Content-Type"] = self.headers.get("Content-Type", "")
+        """In the charset that the service names, where it is a usual one, else UTF-8; what is not in it becomes `�`."""
         try:
-            return self.body.decode(content_type.get_content_charset("utf-8"), "replace")
+            return self.body.decode(_charset(self.headers.get("Content-Type", "")), "replace")
         except LookupError:
             return self.body.decode("utf-8", "replace")
 
@@ -59,6 +63,12 @@ class Response:
             FailureClass.TOOL_SERVICE_FAILED if is_of_the_service else FailureClass.TOOL_CALL_FAILED,
             retry_after=_seconds(self.headers.get("Retry-After", "")),
         )
+
+
+def _charset(content_type: str) -> str:
+    found = _CHARSET.search(content_type)
+    name = found[1].lower().replace("_", "-") if found else "utf-8"
+    return name if _DECODED.fullmatch(name) else "utf-8"
 
 
 def _seconds(text: str) -> float | None:
