@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -96,7 +96,7 @@ def standing(decisions: Iterable[Decision], generation: int) -> dict[str, Decisi
 
 
 def result_key(entry: JournalEntry) -> str:
-    """The key of the result of the call that a STARTED or ASKED entry tells of."""
+    """The key of the result of the call that a STARTED, HEARD or ASKED entry tells of."""
     before, mark, rest = entry.key.rpartition("/")
     return f"{before}{mark}t{rest[1:]}"
 
@@ -109,6 +109,9 @@ def pending_calls(entries: Iterable[JournalEntry], generation: int) -> list[Pend
             continue
         if entry.kind is EntryKind.TOOL:
             found.pop(entry.key, None)
+        elif entry.kind is EntryKind.HEARD:
+            if (started := found.get(call_id := result_key(entry))) is not None:
+                found[call_id] = replace(started, detail={**started.detail, "error": entry.detail["error"]})
         elif entry.kind in (EntryKind.STARTED, EntryKind.ASKED):
             call = _pending(entry)
             earlier = found.get(call.call_id)

@@ -17,6 +17,7 @@ Details of journal entries (`JournalEntry.detail`):
               same_as: the name of the entry whose result it is, where an equal call was done before, reconciled: true
               where the tool's `reconcile` function said so}
     started   {step, call_id, tool, effect, arguments, key (its idempotency key), seconds (its time limit)}
+    heard     {step, call_id, tool, effect, error}
     asked     {step, call_id, tool, effect, arguments, about (`domain/decision.py`), words, error, by_tool: true where
               the tool itself asks}
     whole     {step, call_id, tool}
@@ -149,7 +150,7 @@ def entry_events(entry: JournalEntry) -> tuple[Event, ...]:
             shown = ("about", "tool", "arguments", "words", "error")
             asked = of | {"call_id": result_key(entry)} | {name: detail[name] for name in shown if name in detail}
             return (Event(number, EventKind.APPROVAL, asked),)
-        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.WHOLE | EntryKind.OFFERED:
+        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.HEARD | EntryKind.WHOLE | EntryKind.OFFERED:
             return ()
 
 

@@ -18,6 +18,8 @@ class EntryKind(StrEnum):
     """A model's reply."""
     STARTED = "started"
     """A `once` tool call is about to happen; without a TOOL entry of the same call its effect is unknown."""
+    HEARD = "heard"
+    """What a started call said instead of a result, where its `reconcile` function is asked later."""
     TOOL = "tool"
     """A tool's result, or what the model was told instead."""
     ASKED = "asked"
@@ -30,9 +32,10 @@ class EntryKind(StrEnum):
 
 def key_in(generation: int, name: str) -> str:
     """The key of an entry: its name (`input`, `m3`, and of one tool call `t3:call_abc` its result, `s3:call_abc` its
-    start, `w3:call_abc` the question to people, `r3:call_abc` the whole of a result that was cut; what is begun or
-    asked once more takes the next letter, `p` and `q`, or `x` and `y`; `o3:0` what the agent's first server of tools
-    offers from step 3 on), and before it the number of a generation above 0 (`1/m3`). No name begins with a digit."""
+    start, `h3:call_abc` what was heard of it then, `w3:call_abc` the question to people, `r3:call_abc` the whole of a
+    result that was cut; what is begun or asked once more takes the next letter, `p` and `q`, or `x` and `y`; `o3:0`
+    what the agent's first server of tools offers from step 3 on), and before it the number of a generation above 0
+    (`1/m3`). No name begins with a digit."""
     return f"{generation}/{name}" if generation else name
 
 
@@ -111,7 +114,14 @@ def counted(usage: Usage, kind: EntryKind, detail: Mapping[str, Any]) -> Usage:
             )
         case EntryKind.TOOL:
             return replace(usage, tool_calls=usage.tool_calls + 1)
-        case EntryKind.INPUT | EntryKind.STARTED | EntryKind.ASKED | EntryKind.WHOLE | EntryKind.OFFERED:
+        case (
+            EntryKind.INPUT
+            | EntryKind.STARTED
+            | EntryKind.HEARD
+            | EntryKind.ASKED
+            | EntryKind.WHOLE
+            | EntryKind.OFFERED
+        ):
             return usage
 
 

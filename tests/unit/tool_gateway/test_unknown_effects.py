@@ -205,6 +205,8 @@ async def test_a_reconcile_function_is_asked_once_the_call_can_no_longer_be_runn
     async with cluster.working(service, tool_gateway=SOON):
         task = await cluster.until(submitted, lambda found: found.attempt == 1 and found.status is TaskStatus.QUEUED)
         assert "its reconcile function is asked in 0 s" in (task.reason or "") and not asked
+        (call,) = await pending(cluster, task)
+        assert "the printer is out of paper" in call.detail["error"]
         await cluster.released(task)
         task = await cluster.ended(task)
     assert answer(task) == [told]
@@ -237,6 +239,9 @@ async def test_where_it_can_not_tell_a_person_is_asked(desk: Desk, said: Any, wo
         await cluster.released(task)
         (call,) = await waits(cluster, task)
         assert words in call.detail["words"]
+        assert "RuntimeError: the printer is out of paper" in call.detail["error"]
+        (asked_about,) = [each for each in await cluster.events(task) if each.kind is EventKind.APPROVAL]
+        assert asked_about.data["error"] == call.detail["error"]
         await decide(cluster, task, call.call_id, Verdict.DONE)
         task = await cluster.ended(task)
     assert answer(task) == [["success", None]] and len(desk.keys) == len(asked) == 1

@@ -33,6 +33,8 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
                 _add_model_call(steps, entry, routed_by.get(entry.generation))
             case EntryKind.STARTED:
                 _add(steps, entry, "tool", "effect", "arguments").setdefault("outcome", STARTED)
+            case EntryKind.HEARD:
+                _add(steps, entry, "error")
             case EntryKind.ASKED:
                 _add(steps, entry, "tool", "effect", "arguments", "about", "words", "error")
             case EntryKind.TOOL:

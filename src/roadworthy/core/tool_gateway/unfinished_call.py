@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from functools import partial
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _STARTS, _QUESTIONS = "spq", "wxy"
 """What names begin with of entries that start a call, or ask people about it. More than one of a kind is rare: a tool
 that was begun may itself want to be allowed, and one that was allowed may not come back."""
+_HEARD = "h"
+"""One at most: what it was heard of is not started once more."""
 _A_MOMENT = 0.1
 """The next attempt counts from when it heard of its claim, so its clock is behind the store's: without a moment more it
 would often come too soon once again."""
@@ -63,6 +66,8 @@ class UnfinishedCall:
         """Those that it is made with: a person may have given it others."""
         self._began: float | None = None
         """When it was about to be written down, by this process's clock, that it is called; None where it isn't."""
+        self._may_have_happened = False
+        """It was started, or is about to be, and its result is not kept yet."""
         self._detail: dict[str, Any] = {
             **scope.detail,
             "step": scope.steps,
@@ -73,11 +78,22 @@ class UnfinishedCall:
 
     async def finish(self, equal_calls: EqualCalls, do: Do) -> bytes:
         """The result's payload, once it is in the journal."""
+        try:
+            return await self._finished(equal_calls, do)
+        except asyncio.CancelledError:
+            # By code of the agent's, perhaps, which goes on.
+            if self._may_have_happened:
+                self._attempt.has_to_wait(self._lost_sight_of())
+                self._attempt.told_to_wait()
+            raise
+
+    async def _finished(self, equal_calls: EqualCalls, do: Do) -> bytes:
         # Before it is asked what the code leaves out: it came to these.
         started, asked = self._last(_STARTS), self._last(_QUESTIONS)
         await self._attempt.journal_check.nothing_left_out()
         await self._attempt.permit()
         if started is not None and not self._equal.is_withdrawn and not _asked_since(started, asked):
+            self._may_have_happened = True
             return await self._found_out(started, asked)
         if asked is not None:
             return await self._answered(asked, do)
@@ -201,6 +217,7 @@ class UnfinishedCall:
             "seconds": self._policy.seconds,
             "digest": self._digest,
         }
+        self._may_have_happened = True
         await self._attempt.record(Draft(self._free(_STARTS), EntryKind.STARTED, b"", detail))
         self._began = began
 
@@ -258,7 +275,7 @@ class UnfinishedCall:
                 said = f"its reconcile function returned something that can't be kept: {error.message}"
             words = f"{words}; {said}"
         if asked is None or asked.detail["about"] != "effect":
-            await self._ask("effect", words)
+            await self._ask("effect", words, **self._heard())
         raise EffectUnknown(f"{words}: {_HOW_TO_DECIDE}", tool=call.name)
 
     async def _unknown(self, error: RoadworthyError, began: float, *, waits_inside: bool) -> TaskInterruption:
@@ -271,10 +288,23 @@ class UnfinishedCall:
             )
         words = f"{said}; it must happen only once (a tool that is not declared otherwise counts so)"
         if self._policy.reconcile is not None:
+            # Another attempt asks people about it, if its reconcile function can't tell.
+            await self._attempt.record(Draft(self._name(_HEARD), EntryKind.HEARD, b"", self._detail | {"error": said}))
             lease = self._gate.tool_gateway.lease_seconds
             return self._too_soon(words, began + self._policy.seconds + lease - time.monotonic())
         await self._ask("effect", "it did not come back with a result", error=said)
         return EffectUnknown(f"{words}: {_HOW_TO_DECIDE}", tool=self._call.name)
+
+    def _heard(self) -> dict[str, Any]:
+        """What it said instead of a result, if its worker lived to hear it."""
+        entry = self._attempt.replayed(self._name(_HEARD))
+        return {} if entry is None else {"error": entry.detail["error"]}
+
+    def _lost_sight_of(self) -> TooSoonToKnow:
+        """It was cancelled, where nothing more can be written. The next attempt sees whether there is a result."""
+        name = self._call.name
+        words = f"the tool {name!r} was cancelled before its result was kept; the next attempt finds out what became of it"
+        return TooSoonToKnow(words, seconds=_A_MOMENT)
 
     def _too_soon(self, words: str, seconds: float) -> TooSoonToKnow:
         return TooSoonToKnow(
