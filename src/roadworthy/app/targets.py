@@ -11,16 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-import structlog
-
 from roadworthy.app.caches import check_embedder
 from roadworthy.core.execution.run_attempt import Served
 from roadworthy.core.model_gateway.prices import PriceBook, how_to_declare
 from roadworthy.domain.errors import TargetNotLoadable
 from roadworthy.domain.service import AgentService
 from roadworthy.frameworks import runner_for
-
-log = structlog.get_logger()
 
 
 def load_targets(targets: Sequence[str], price_book: PriceBook) -> dict[str, Served]:
@@ -36,7 +32,6 @@ def load_targets(targets: Sequence[str], price_book: PriceBook) -> dict[str, Ser
                 raise TargetNotLoadable(
                     f"two agents are called {service.name!r} in version {service.version!r}; give one another name"
                 )
-            _say_what_has_no_effect_yet(service)
             one = served[service.lane] = Served(service, runner_for(service))
             _check_prices(one, price_book)
             check_embedder(service)
@@ -64,12 +59,6 @@ def _check_prices(served: Served, price_book: PriceBook) -> None:
                 f"nobody knows what {model.name!r} costs, a model of service {service.name!r}: "
                 f"{how_to_declare(model.name)} (or in the file that ROADWORTHY_PRICES names, for all services)"
             )
-
-
-def _say_what_has_no_effect_yet(service: AgentService) -> None:
-    declared = [f"tools[{name!r}].fallback" for name, policy in service.tools.items() if policy.fallback]
-    if declared:
-        log.warning("declared_without_effect", service=service.name, declared=declared)
 
 
 def services_of(target: str) -> list[AgentService]:

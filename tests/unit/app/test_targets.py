@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from roadworthy import Price
 from roadworthy.app.targets import load_targets
@@ -129,3 +130,15 @@ def test_a_price_may_be_listed_declared_in_the_file_or_needless(
 ):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     load(tmp_path, service)
+
+
+def test_a_fallback_is_no_reason_for_a_warning(tmp_path: Path):
+    file = tmp_path / "shop_with_a_fallback.py"
+    policy = 'tools={"find_order": ToolPolicy(effect="read", fallback="cached")}'
+    file.write_text(
+        f"from roadworthy import AgentService, ToolPolicy\n\nasync def reply(message):\n    return message\n\n"
+        f'service = AgentService(reply, name="support", {policy})\n'
+    )
+    with capture_logs() as told:
+        load_targets([f"{file}:service"], PriceBook())
+    assert told == []
