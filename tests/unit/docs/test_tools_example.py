@@ -22,7 +22,7 @@ from roadworthy.core.operations.decide_call import DecideCall
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import TaskStatus
-from roadworthy.tools.http import Response
+from roadworthy.tools.http import RequestNotSent, Response
 
 from .documents import blocks, text_of
 
@@ -38,6 +38,7 @@ class ShopService:
         self.refunds: dict[str, int] = {}
         self.asked = 0
         self.refuses = False
+        self.is_away = False
         self.breaks_after_paying = False
 
     async def get(self, url: str) -> Response:
@@ -45,6 +46,8 @@ class ShopService:
         return _answer(200, [{"receipt": 12}] if reference in self.refunds else [])
 
     async def post(self, url: str, json: dict[str, Any]) -> Response:
+        if self.is_away:
+            raise RequestNotSent("no connection to api.shop.example")
         self.asked += 1
         if self.refuses:
             return _answer(409, {})
@@ -142,6 +145,13 @@ async def test_one_that_certainly_did_not_happen_is_told(shop: Shop):
     shop.behind.refuses = True
     shop.model_asks(refund(900))
     assert "this order can't be refunded" in await shop.answer()
+
+
+async def test_one_that_never_reached_the_shop_is_told_at_once(shop: Shop):
+    shop.behind.is_away = True
+    shop.model_asks(refund(900))
+    assert "the shop could not be reached" in await shop.answer()
+    assert shop.behind.asked == 0
 
 
 async def test_one_that_may_have_happened_is_not_paid_again_before_the_shop_was_asked(shop: Shop):
