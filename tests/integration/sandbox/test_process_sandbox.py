@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from integration.embedded.processes import until
 from roadworthy.adapters.sandbox_process import ProcessSandbox, sandbox
@@ -102,6 +103,30 @@ async def test_code_ends_with_the_process_that_watches_it(within: Path):
     await ended(list(processes))
     for folder in list(within.iterdir()):  # noqa: ASYNC240
         shutil.rmtree(folder)
+
+
+async def test_no_name_that_code_takes_keeps_its_folder_there(within: Path):
+    run = await ProcessSandbox(within=within).run(
+        "import os\nfor n in range(9): os.makedirs(f'.removed-{os.getppid()}-{n}/x')\n"
+        "os.makedirs('a/b/c')\nopen('a/b/file', 'w').close()"
+    )
+    assert run.end is SandboxEnd.FINISHED, run
+
+
+async def test_a_folder_that_can_not_be_removed_leaves_the_answer_as_it_is(within: Path):
+    process = ProcessSandbox(within=within)
+    await process.check()
+    code = "import os\nopen('began', 'w').close()\nwhile not os.path.exists('go'): pass\n6 * 7"
+    run = asyncio.create_task(process.run(code, limits=LONG))
+    await until(lambda: began(within), "the run")
+    os.chmod(within, 0o555)
+    folder = next(within.iterdir())  # noqa: ASYNC240
+    (folder / "go").touch()
+    with capture_logs() as logs:
+        assert (await run).result == "42"
+    assert [(each["event"], each["within"]) for each in logs] == [("sandbox_folder_left_behind", str(within))]
+    os.chmod(within, 0o777)
+    shutil.rmtree(folder)
 
 
 async def test_a_worker_that_is_an_ordinary_user_holds_it_as_well():

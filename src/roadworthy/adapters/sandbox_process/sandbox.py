@@ -13,9 +13,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
+
 from roadworthy.adapters.sandbox_process.inside.fields import packed, unpacked
 from roadworthy.domain.errors import SandboxFailed
 from roadworthy.ports.sandbox import SandboxEnd, SandboxLimits, SandboxRun, checked_files
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CODE_PATH = str(Path(__file__).parent)
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.supervisor import main; main()"
@@ -98,6 +102,8 @@ class ProcessSandbox:
             answer = await _asked(packed(fields), limits.seconds + _GRACE_SECONDS)
         if "failed" in answer:
             raise SandboxFailed(f"the process sandbox can't run here: {_text(answer['failed'])}")
+        if "left_behind" in answer:
+            log.warning("sandbox_folder_left_behind", within=self._within, error=_text(answer["left_behind"]))
         stderr = (_text(answer[name]).rstrip("\n") for name in ("stderr", "words"))
         return SandboxRun(
             SandboxEnd(answer["end"].decode()),

@@ -60,7 +60,6 @@ class ScratchFolder:
 
     def remove(self) -> None:
         """Whatever is in it. No folder is entered below the first: they may be nested deeper than a path is long."""
-        number = 0
         folders = [self.path]
         while folders:
             folder = folders[-1]
@@ -72,8 +71,8 @@ class ScratchFolder:
                     elif folder == self.path:
                         inner.append(entry.path)
                     else:
-                        number += 1
-                        lifted = os.path.join(self.path, f".removed-{os.getpid()}-{number}")
+                        # A name that could be guessed could be taken.
+                        lifted = os.path.join(self.path, f".removed-{os.urandom(16).hex()}")
                         os.rename(entry.path, lifted)
                         inner.append(lifted)
             if inner:

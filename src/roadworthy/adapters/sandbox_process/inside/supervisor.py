@@ -33,10 +33,11 @@ def main() -> None:
     try:
         own_user = give_up_root()
         folder = ScratchFolder(fields["within"].decode(), _named(fields, "file:"))
+        answer: dict[str, bytes] = {}
         try:
             answer = Supervised(fields, folder, own_user=own_user).run()
         finally:
-            folder.remove()
+            answer |= _removed(folder)
     except (CannotConfine, OSError) as error:
         answer = {"failed": str(error).encode()}
     sys.stdout.buffer.write(packed(answer))
@@ -49,6 +50,15 @@ def _asked() -> bytes:
     if not data or len(data) < length:
         raise SystemExit("nobody asked to the end")
     return data
+
+
+def _removed(folder: ScratchFolder) -> dict[str, bytes]:
+    """What to say of it beside the answer, which is true whatever becomes of the folder."""
+    try:
+        folder.remove()
+    except OSError as error:
+        return {"left_behind": str(error).encode()}
+    return {}
 
 
 def _named(fields: dict[str, bytes], kind: str) -> dict[str, bytes]:
