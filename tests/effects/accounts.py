@@ -34,6 +34,8 @@ class Accounts:
             if status != "succeeded":
                 self.wrong.append(f"{task_id} is {status}: {reason}")
                 continue
+            if task_id not in campaign.scripts:
+                continue  # it was accepted while the campaign ended, and nobody heard so
             for step, calls in enumerate(campaign.scripts[task_id], 1):
                 for tool, arguments in calls:
                     name = f"{step}:{tool}#1"

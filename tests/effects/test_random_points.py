@@ -24,7 +24,7 @@ async def test_killed(bare_deployment: Deployment, effects: EffectDatabase, requ
     bare_deployment.settings |= {"ACCEPTANCE_TOOL_SECONDS": "1", "ACCEPTANCE_PAUSE_SECONDS": PAUSE_SECONDS}
     campaign, began = Campaign(bare_deployment, effects, seed=1), time.monotonic()
     async with campaign.under_way():
-        await campaign.kill(10 if kills is None else kills)
+        await campaign.kill(5 if kills is None else kills)
     accounts = Accounts()
     await accounts.take(bare_deployment, effects, campaign)
     if kills is not None:
@@ -38,7 +38,7 @@ async def test_stopped(bare_deployment: Deployment, effects: EffectDatabase, req
     bare_deployment.settings |= {"ACCEPTANCE_TOOL_SECONDS": "3", "ACCEPTANCE_PAUSE_SECONDS": PAUSE_SECONDS}
     campaign, began = Campaign(bare_deployment, effects, seed=2), time.monotonic()
     async with campaign.under_way():
-        times = 5 if stops is None else stops
+        times = 2 if stops is None else stops
         await asyncio.gather(campaign.stop(times // 2), campaign.stop(times - times // 2))
     accounts = Accounts()
     await accounts.take(bare_deployment, effects, campaign)

@@ -307,10 +307,17 @@ class DecisionNeeded(TaskInterruption):
 class AskedByTool(DecisionNeeded):
     """The tool wants a person to be asked before it does anything."""
 
-    def __init__(self, message: str, about: Literal["approval", "input"], *, tool: str, raised: Exception) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        about: Literal["approval", "input"] = "approval",
+        *,
+        tool: str | None = None,
+        raised: Exception | None = None,
+    ) -> None:
         super().__init__(message, tool=tool)
         self.about: Literal["approval", "input"] = about
-        self.raised = raised
+        self.raised: Exception = raised or self
         """What the tool said it with, in the words of its framework."""
 
 
