@@ -125,6 +125,9 @@ import ctypes, os
 made = ctypes.CDLL(None).syscall(CLONE, 17, 0, 0, 0, 0)
 if made == 0: os._exit(0)
 if made > 0: print('ESCAPED')""",
+    "have a thread with open files of its own": """
+import ctypes
+if ctypes.CDLL(None).syscall(CLOSE_RANGE, 1000, 1001, 2) == 0: print('ESCAPED')""",
     "list processes": "import os\nif any(name.isdigit() for name in os.listdir('/proc')): print('ESCAPED')",
     "read its own memory": "open('/proc/self/mem', 'rb').close(); print('ESCAPED')",
     "read the worker's memory": "open(f'/proc/{WORKER}/mem', 'rb').close(); print('ESCAPED')",
@@ -224,11 +227,11 @@ NEEDS_MORE_THAN_A_PROCESS = frozenset(
 NUMBERS = {
     "x86_64": {
         **{"OPENAT": 257, "SOCKET": 41, "CLONE": 56, "ADD_KEY": 248, "BPF": 321, "IO_URING_SETUP": 425},
-        **{"PERF_EVENT_OPEN": 298, "USERFAULTFD": 323},
+        **{"PERF_EVENT_OPEN": 298, "USERFAULTFD": 323, "CLOSE_RANGE": 436},
     },
     "aarch64": {
         **{"OPENAT": 56, "SOCKET": 198, "CLONE": 220, "ADD_KEY": 217, "BPF": 280, "IO_URING_SETUP": 425},
-        **{"PERF_EVENT_OPEN": 241, "USERFAULTFD": 282},
+        **{"PERF_EVENT_OPEN": 241, "USERFAULTFD": 282, "CLOSE_RANGE": 436},
     },
 }
 """Of system calls."""

@@ -23,6 +23,7 @@ _CLONE_NEW = 0x7E020080
 _CLONE_THREAD = 0x00010F00
 """A thread that shares memory, folders, open files and signals with the others: with files of its own it could hide
 some."""
+_CLOSE_RANGE_UNSHARE = 2
 _O_TMPFILE = 0x00400000
 _AF_UNIX, _SOCK_STREAM, _SOCK_FLAGS = 1, 1, 0o2004000
 _PRCTL = (15, 16)
@@ -87,6 +88,8 @@ def _by_arguments(own_process: int) -> dict[str, list[_Step]]:
             (_RETURN, 0, 0, _ALLOW),
             (_RETURN, 0, 0, _ERRNO | errno.EPERM),
         ],
+        # Not what gives a thread open files of its own, as above.
+        "close_range": _unless_bit(2, _CLOSE_RANGE_UNSHARE),
         "kill": to_itself,
         "tgkill": to_itself,
         # asyncio wakes its loop through one. A datagram socket could send to any socket that has a name.
