@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from roadworthy.domain.failure_class import FailureClass
 from roadworthy.tools.http.addresses import Address, check_addresses, literal_address
 from roadworthy.tools.http.allow_list import AllowList, check_characters
 from roadworthy.tools.http.exchange import Exchange, Sending
+from roadworthy.tools.http.names import resolve
 from roadworthy.tools.http.request_headers import (
     IDEMPOTENCY_KEY,
     METHODS,
@@ -35,12 +35,6 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a name, for a port."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TURNS_INTO_GET = frozenset({301, 302, 303})
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """As the machine does; OSError where it knows none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Client:

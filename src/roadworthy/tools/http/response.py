@@ -15,7 +15,8 @@ from roadworthy.domain.failure_class import FailureClass
 _PERHAPS_LATER = frozenset({408, 425, 429})
 _MOST_WORDS = 200
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([a-z0-9_.:-]{1,40})", re.IGNORECASE)
-# Of what Python can decode besides, some takes hours for a megabyte (punycode) or fails whatever is to become of errors.
+# Of what Python can decode besides, some takes minutes for a megabyte (punycode), or fails whatever is to become of
+# errors.
 _DECODED = re.compile(
     r"(us-)?ascii|latin-?1|utf-?8|utf-?(16|32)(-?[lb]e)?|iso-?8859-?\d{1,2}|iso-2022-(jp|kr)|(windows-|cp)125\d|shift-jis|sjis"
     r"|euc-(jp|kr)|gb2312|gbk|gb18030|big5(-hkscs)?|koi8-[ru]"
