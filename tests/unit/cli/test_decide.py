@@ -176,6 +176,12 @@ def test_a_call_that_may_still_run_says_until_when():
 
 def test_a_task_that_waits_for_no_call_says_for_what():
     shown = task_lines(task(reason="the code does something else than the journal says"))
+def test_what_the_task_was_asked_stands_above_its_calls():
+    shown = task_lines(task(call(), input="My mug broke.\nPlease pay back all of it, \u202eto me"))
+    assert '  "My mug broke.\\nPlease pay back all of it, \\u202eto me"' in shown
+    assert shown.index("it was asked:") < shown.index(next(line for line in shown if "may refund be called" in line))
+
+
     assert shown[0].endswith("is waiting: the code does something else than the journal says")
 
 

@@ -157,6 +157,7 @@ async def test_operators_see_everybodys_and_nobody_else_does(api: Api):
     assert (one["tenant"], one["user"], one["agent"], one["status"]) == ("dev", "dev", "support", "waiting")
     found = (await api.call("GET", f"/v1/operator/decisions/{second.task.id}", headers=as_operator)).json()
     assert found == other
+    assert found["input"] == second.task.input
     assert found["waiting_for"][0]["error"] == "the connection broke"
     for place in ("", f"/{second.task.id}"):
         refused = await api.call("GET", f"/v1/operator/decisions{place}")

@@ -126,6 +126,18 @@ async def test_prefer_wait_that_is_not_enough(api: Api, monkeypatch: pytest.Monk
     assert (answer.status, answer.json()["status"]) == (202, "queued")
 
 
+async def test_after_the_wait_the_answer_says_how_it_is_then(api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("roadworthy.edges.http.query.MOST_WAIT_SECONDS", 1.0)
+    call = api.begin("POST", "/v1/tasks", {"input": "a"}, {"Prefer": "wait=30"})
+    await api.world.settle()
+    await api.told()
+    life = await _life_of(api, next(iter(api.world.database.tasks)))
+    await life.claim()
+    await life.settle(TaskStatus.WAITING)
+    answer = await call.answer()
+    assert (answer.status, answer.json()["status"]) == (202, "waiting")
+
+
 async def test_a_client_that_waits_and_goes_away_leaves_nothing_behind(api: Api):
     call = api.begin("POST", "/v1/tasks", {"input": "a"}, {"Prefer": "wait=30"})
     await api.world.settle()

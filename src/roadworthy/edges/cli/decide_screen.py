@@ -36,6 +36,8 @@ def task_lines(task: Mapping[str, Any], url: str | None = None) -> list[str]:
     lines = [f"task {task['id']}{whose} on {task['agent']}@{task['version']} is {task['status']}{reason}"]
     if task.get("expires_at") is not None:
         lines.append(f"it expires at {task['expires_at']} if nobody decides")
+    if task.get("input"):
+        lines += ["it was asked:", f"  {_json(task['input'])}"]
     if not task["waiting_for"]:
         lines.append("no call of it waits for a decision")
     for call in task["waiting_for"]:

@@ -41,6 +41,7 @@ def waiting_shown(waiting: WaitingTask) -> dict[str, Any]:
         "user": task.principal.user,
         "status": task.status.value,
         "reason": task.reason,
+        "input": task.input,
         **waits_shown(task, waiting.waiting_for),
         "links": task_links(task.id, task.session_id),
     }

@@ -61,6 +61,7 @@ class TaskRoutes:
             if ended is not None:
                 headers |= cache_header(ended, self._cached_lanes)
                 return json(await self._whole(ended), 200, headers)
+            task = await self._as_it_is_now(principal, task)
         return json(receipt(task), 202, headers)
 
     async def _whole(self, task: Task) -> dict[str, Any]:
@@ -73,6 +74,13 @@ class TaskRoutes:
             return await self._tasks.wait_for_end(principal, task_id, seconds)
         except (StoreUnavailable, NotFound):
             return None
+
+    async def _as_it_is_now(self, principal: Principal, task: Task) -> Task:
+        """It may run by now, or wait for a person."""
+        try:
+            return await self._tasks.find(principal, task.id)
+        except (StoreUnavailable, NotFound):
+            return task
 
     async def list(self, principal: Principal, request: Request) -> ASGIApp:
         page = await self._tasks.list(principal, task_filter(request), request.query_params.get("cursor"))
