@@ -29,6 +29,7 @@ from roadworthy.domain.service import AgentService
 from roadworthy.domain.task import Turn
 from roadworthy.frameworks.code_digest import code_digest
 from roadworthy.frameworks.error_class import agent_failure, model_failure, tool_failure
+from roadworthy.frameworks.json_arguments import given_by_code
 from roadworthy.frameworks.wire_reply import calls_in, has_acted, is_cut, is_whole, text_in, usage_in
 
 Result = TypeVar("Result")
@@ -136,7 +137,8 @@ class TaskContext:
         """What `function(**arguments)` returns; after a crash it is taken from the journal.
 
         A plain `def` runs in a thread. Its effect is what the service's ToolPolicy of that name says. Raises NotDone
-        where it certainly did not happen, ToolCallFailed where a person did not allow it.
+        where it certainly did not happen, ToolCallFailed where a person did not allow it. Its arguments are data: JSON
+        types, dates, dataclasses, pydantic models.
         """
         name = function.__name__
         place = (self._gate.step, name)
@@ -166,7 +168,7 @@ class TaskContext:
         call = ToolCall(
             name,
             f"{name}#{self._calls[place]}",
-            canonical(arguments),
+            given_by_code(name, arguments),
             asked_by_model=False,
             answer=partial(_answer, name),
             with_arguments=with_arguments,

@@ -27,10 +27,11 @@ from pydantic_ai.toolsets import AbstractToolset
 
 from roadworthy.core.execution.gate import Gate
 from roadworthy.core.model_gateway.model_call import ModelCall, ModelReply
-from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply, canonical
+from roadworthy.core.tool_gateway.tool_call import ToolCall, ToolReply
 from roadworthy.domain.decision import About
 from roadworthy.domain.errors import ArgumentsRefused, RequestRefused, TooMuchReceived
 from roadworthy.frameworks.error_class import tool_failure
+from roadworthy.frameworks.json_arguments import given_by_model
 from roadworthy.frameworks.pydantic_ai.decided_call import asked_by_tool, validated_arguments
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
@@ -101,7 +102,9 @@ class GateCapability(AbstractCapability[Any]):
         # A person is asked about whatever pydantic-ai would have somebody approve before it comes here.
         asks: About | None = "approval" if ctx.tool_call_approved else None
         validated = partial(validated_arguments, ctx, call.tool_name)
-        return await self._through(call.tool_name, call.tool_call_id, args, handler, asks=asks, validated=validated)
+        return await self._through(
+            call.tool_name, call.tool_call_id, args, handler, asks=asks, validated=validated, sent=call
+        )
 
     async def handle_deferred_tool_calls(
         self, ctx: RunContext[Any], *, requests: DeferredToolRequests
@@ -126,7 +129,8 @@ class GateCapability(AbstractCapability[Any]):
             return await handler(output)
         name = output_context.function_name or "output"
         call_id = output_context.tool_call.tool_call_id if output_context.tool_call else name
-        return await self._through(name, f"output:{call_id}", output, handler, is_output=True)
+        sent = output_context.tool_call
+        return await self._through(name, f"output:{call_id}", output, handler, is_output=True, sent=sent)
 
     async def _through(
         self,
@@ -138,6 +142,7 @@ class GateCapability(AbstractCapability[Any]):
         is_output: bool = False,
         asks: About | None = None,
         validated: Callable[[Any], Awaitable[Any]] | None = None,
+        sent: ToolCallPart | None = None,
     ) -> Any:
         fresh: list[tuple[ToolReply, Any]] = []
 
@@ -173,7 +178,7 @@ class GateCapability(AbstractCapability[Any]):
         call = ToolCall(
             name,
             call_id,
-            canonical(arguments),
+            given_by_model(arguments, None if sent is None else sent.args_as_dict),
             is_output=is_output,
             answer=partial(encode_answer, name),
             with_arguments=with_arguments,
