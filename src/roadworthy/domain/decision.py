@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from roadworthy.domain.journal import EntryKind, JournalEntry, generation_of
+from roadworthy.domain.journal import EntryKind, JournalEntry, generation_of, key_in, within
 from roadworthy.domain.principal import Principal
 
 About = Literal["approval", "input", "effect"]
@@ -53,7 +53,8 @@ class PendingCall:
     attempt: int
     """Of the task, that started it or asked."""
     detail: Mapping[str, Any]
-    """What else is known: `words` (why somebody is asked), `error` (what the tool said), `seconds` (its time limit)."""
+    """What else is known: `words` (why somebody is asked), `error` (what the tool said), `seconds` (its time limit),
+    `key` (its idempotency key, once it was started)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,9 @@ def standing(decisions: Iterable[Decision], generation: int) -> dict[str, Decisi
 
 def result_key(entry: JournalEntry) -> str:
     """The key of the result of the call that a STARTED, HEARD or ASKED entry tells of."""
-    before, mark, rest = entry.key.rpartition("/")
-    return f"{before}{mark}t{rest[1:]}"
+    # Not where the last "/" is: the call's id may hold some.
+    own = entry.name.removeprefix(place := within(entry)).removeprefix("/")
+    return key_in(entry.generation, f"{place}/t{own[1:]}" if place else f"t{own[1:]}")
 
 
 def pending_calls(entries: Iterable[JournalEntry], generation: int) -> list[PendingCall]:
@@ -130,7 +132,7 @@ def _pending(entry: JournalEntry) -> PendingCall:
         arguments=detail.get("arguments"),
         since=entry.at,
         attempt=entry.attempt,
-        detail={name: detail[name] for name in ("words", "error", "seconds") if name in detail},
+        detail={name: detail[name] for name in ("words", "error", "seconds", "key") if name in detail},
     )
 
 

@@ -67,6 +67,7 @@ DECIDED = {
 
 def test_the_list_has_all_that_is_needed_to_decide_and_the_commands(capsys: pytest.CaptureFixture[str]):
     effect = call("effect", call_id="t3:call b", error="the connection broke", words="it did not come back")
+    effect["idempotency_key"] = "rw-1"
     with server((200, page(task(call(), effect), cursor="next"))) as (url, asked):
         assert carried_out(url, Asked(), Page(limit=7), False) == 0
     assert asked == [("/v1/operator/decisions?limit=7", None)]
@@ -79,6 +80,7 @@ def test_the_list_has_all_that_is_needed_to_decide_and_the_commands(capsys: pyte
         "cents     3300",
         f"roadworthy decide {TASK} t2:call_a approve --url {url}",
         "did refund happen?  (t3:call b, started 2m ago in attempt 1)",
+        "idempotency key: rw-1\n",
         "it said: the connection broke",
         "why you are asked: it did not come back",
         f"roadworthy decide {TASK} 't3:call b' not_done --note 'HOW YOU KNOW' --url {url}",
@@ -174,8 +176,6 @@ def test_a_call_that_may_still_run_says_until_when():
     assert not any("it can be decided in" in line for line in call_lines(call("effect", opens_at="2020-01-01T00:00Z")))
 
 
-def test_a_task_that_waits_for_no_call_says_for_what():
-    shown = task_lines(task(reason="the code does something else than the journal says"))
 def test_what_the_task_was_asked_stands_above_its_calls():
     shown = task_lines(task(call(), input="My mug broke.\nPlease pay back all of it, \u202eto me"))
     assert '  "My mug broke.\\nPlease pay back all of it, \\u202eto me"' in shown

@@ -84,6 +84,7 @@ async def test_a_task_says_what_it_waits_for(api: Api):
         "attempt": 1,
         "words": "more than $5",
         "error": None,
+        "idempotency_key": None,
         "opens_at": None,
         "decisions": ["approve", "deny"],
     }
@@ -156,8 +157,8 @@ async def test_operators_see_everybodys_and_nobody_else_does(api: Api):
     assert [call["call_id"] for call in one["waiting_for"]] == [CALL, "t1:c11"]
     assert (one["tenant"], one["user"], one["agent"], one["status"]) == ("dev", "dev", "support", "waiting")
     found = (await api.call("GET", f"/v1/operator/decisions/{second.task.id}", headers=as_operator)).json()
-    assert found == other
     assert found["input"] == second.task.input
+    assert found == other
     assert found["waiting_for"][0]["error"] == "the connection broke"
     for place in ("", f"/{second.task.id}"):
         refused = await api.call("GET", f"/v1/operator/decisions{place}")
@@ -172,6 +173,10 @@ async def test_a_task_that_waits_for_other_code_waits_for_nobodys_decision(api: 
 
 async def test_an_effect_is_decided_once_nobody_can_act_any_more(api: Api):
     life = await unknown(api)
+    (call,) = (await api.call("GET", path(life))).json()["waiting_for"]
+    assert call["idempotency_key"] == "rw-1"
+    (step,) = (await api.call("GET", path(life, "/steps"))).json()["steps"]
+    assert [each["idempotency_key"] for each in step["tool_calls"]] == ["rw-1"]
     soon = await decide(api, life, "done", value="paid")
     assert (soon.status, soon.json()["code"]) == (409, "decision_too_soon")
     seconds = soon.json()["retry_after_seconds"]

@@ -275,6 +275,7 @@ async def test_a_task_that_waits_says_for_what(desk: Desk):
             "attempt": 1,
             "words": "more than 100",
             "error": "503: try later",
+            "idempotency_key": None,
             "opens_at": None,
         }
     ]

@@ -33,10 +33,12 @@ class PendingReader:
         self._lease_seconds = lease_seconds
 
     async def of_task(self, task: Task) -> list[dict[str, Any]]:
-        """`[{call_id, about, tool, arguments, since, attempt, words, error, opens_at}]`, in the order of the calls:
-        `waiting_for` of a task that waits, nothing for any other. The task must be one that its reader may see.
+        """`[{call_id, about, tool, arguments, since, attempt, words, error, idempotency_key, opens_at}]`, in the
+        order of the calls: `waiting_for` of a task that waits, nothing for any other. The task must be one that its
+        reader may see.
 
-        `opens_at` is when a call about whose effect nobody is certain may be decided first; None: now.
+        `idempotency_key` is what the service was given with a call that was started; None for any other. `opens_at` is
+        when a call about whose effect nobody is certain may be decided first; None: now.
         """
         if task.status is not TaskStatus.WAITING:
             return []
@@ -85,6 +87,7 @@ def call_shown(call: PendingCall, lease_seconds: float) -> dict[str, Any]:
         "attempt": call.attempt,
         "words": call.detail.get("words"),
         "error": call.detail.get("error"),
+        "idempotency_key": call.detail.get("key"),
         "opens_at": opens_at(call, lease_seconds),
     }
 

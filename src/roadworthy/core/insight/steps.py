@@ -32,7 +32,10 @@ def steps_of(entries: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             case EntryKind.MODEL:
                 _add_model_call(steps, entry, routed_by.get(entry.generation))
             case EntryKind.STARTED:
-                _add(steps, entry, "tool", "effect", "arguments").setdefault("outcome", STARTED)
+                call = _add(steps, entry, "tool", "effect", "arguments")
+                call.setdefault("outcome", STARTED)
+                if "key" in entry.detail:
+                    call["idempotency_key"] = entry.detail["key"]
             case EntryKind.HEARD:
                 _add(steps, entry, "error")
             case EntryKind.ASKED:

@@ -55,6 +55,8 @@ def _tell(call: Mapping[str, Any], screen: Screen) -> None:
     screen.question(question(call))
     for line in argument_lines(call.get("arguments")):
         screen.question(line)
+    if call.get("idempotency_key"):
+        screen.question(f"idempotency key: {call['idempotency_key']}")
     if call.get("error"):
         screen.question(f"it said: {call['error']}")
     if call["about"] == "effect":

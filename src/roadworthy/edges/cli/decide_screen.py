@@ -49,6 +49,8 @@ def call_lines(call: Mapping[str, Any]) -> list[str]:
     """What somebody must know who decides about a call."""
     lines = [f"{question(call)}  ({call['call_id']}, {asked_when(call)})"]
     lines += argument_lines(call.get("arguments"))
+    if call.get("idempotency_key"):
+        lines.append(f"idempotency key: {_shortened(call['idempotency_key'])}")
     if call.get("error"):
         lines.append(f"it said: {_shortened(call['error'])}")
     if call.get("words"):
