@@ -182,6 +182,8 @@ def test_what_the_task_was_asked_stands_above_its_calls():
     assert shown.index("it was asked:") < shown.index(next(line for line in shown if "may refund be called" in line))
 
 
+def test_a_task_that_waits_for_no_call_says_for_what():
+    shown = task_lines(task(reason="the code does something else than the journal says"))
     assert shown[0].endswith("is waiting: the code does something else than the journal says")
 
 
