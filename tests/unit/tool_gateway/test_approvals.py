@@ -390,3 +390,23 @@ async def test_a_tool_that_may_not_run_again_is_unknown_where_the_agent_that_it_
         calls = {call.tool: call for call in await waits(cluster, task)}
     assert (calls["delegate"].about, calls["refund"].about) == ("effect", "approval")
     assert 'declare effect="read"' in calls["delegate"].detail["error"]
+
+
+@pytest.mark.parametrize("call_id", ["a/b", "call/1/x", "g2/t1:x", "/"])
+async def test_a_call_whose_id_holds_slashes_is_decided_like_any_other(call_id: str):
+    refunds: list[str] = []
+
+    async def refund(order: str) -> str:
+        refunds.append(order)
+        return f"refunded {order}"
+
+    agent = Agent(scripted([ToolCallPart("refund", {"order": "17"}, call_id)]))
+    agent.tool_plain(refund)
+    service, cluster = AgentService(agent, tools={"refund": ALWAYS}), Cluster()
+    task = await cluster.submit(service)
+    async with cluster.working(service):
+        (call,) = await waits(cluster, task)
+        assert call.call_id == f"t1:{call_id}"
+        await decide(cluster, task, call.call_id, Verdict.APPROVE)
+        task = await cluster.ended(task)
+    assert answer(task) == [["success", "refunded 17"]] and refunds == ["17"]
