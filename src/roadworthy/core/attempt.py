@@ -461,24 +461,22 @@ def _detail(draft: Draft) -> bytes:
 class TextStream:
     """The text of one model call, sent on as it comes. Callable: `stream(kind, piece)`."""
 
-    __slots__ = ("_attempt", "_kind", "_pieces", "_redacted", "live", "place")
+    __slots__ = ("_attempt", "_pieces", "_redacted", "live", "place")
 
     def __init__(self, attempt: Attempt, place: Place, live: bool) -> None:
         self._attempt = attempt
         self.place = place
         self.live = live
         self._pieces: list[tuple[EventKind, list[str]]] = []
-        self._redacted = RedactedText(attempt.redactor) if attempt.redactor.knows_any else None
-        self._kind = EventKind.TEXT
+        self._redacted: dict[EventKind, RedactedText] = {}
 
     def __call__(self, kind: EventKind, text: str) -> None:
-        if self._redacted is None:
-            self._show(kind, text)
-            return
-        if kind is not self._kind:
-            self._show(self._kind, self._redacted.rest())
-            self._kind = kind
-        self._show(kind, self._redacted.add(text))
+        if self._attempt.redactor.knows_any:
+            # What one kind holds back outlives a stretch of another one: a secret may be on both sides of it.
+            if kind not in self._redacted:
+                self._redacted[kind] = RedactedText(self._attempt.redactor)
+            text = self._redacted[kind].add(text)
+        self._show(kind, text)
 
     def _show(self, kind: EventKind, text: str) -> None:
         if not text or self._attempt.over:
@@ -493,6 +491,6 @@ class TextStream:
     @property
     def pieces(self) -> list[list[str]]:
         """`[kind, text]` of each stretch of one kind, in order. Nothing follows them."""
-        if self._redacted is not None:
-            self._show(self._kind, self._redacted.rest())
+        for kind, redacted in self._redacted.items():
+            self._show(kind, redacted.rest())
         return [[kind.value, "".join(texts)] for kind, texts in self._pieces]

@@ -67,9 +67,24 @@ class Redactor:
         for place in range(max(len(text) - longest, 0), len(text)):
             if text[place] in self._first:
                 end = text[place:]
-                if any(form.startswith(end) for form in self._texts):
+                if any(form.startswith(end) and form != end for form in self._texts):
                     return len(end)
         return 0
+
+    def settled(self, text: str) -> tuple[str, str]:
+        """Of text that goes on: what can be shown of it whatever follows, without secrets, and the end that must be
+        looked at again with what follows: a secret, or a longer one, may begin there."""
+        shown, place = "", 0
+        if not _has_any(self._texts, text):
+            end = len(text) - self.held_back(text)
+            return text[:end], text[end:]
+        while True:
+            end = len(text) - self.held_back(text[place:])
+            secret = self._text_pattern.search(text, place)
+            if secret is None or secret.start() >= end:
+                return shown + text[place:end], text[end:]
+            shown += text[place : secret.start()] + REDACTED
+            place = secret.end()
 
     def _without(self, value: Any) -> Any:
         match value:
@@ -102,16 +117,13 @@ class RedactedText:
 
     def add(self, piece: str) -> str:
         """What can be shown now."""
-        text = self._redactor.text(self._held + piece)
-        held = self._redactor.held_back(text)
-        shown = len(text) - held
-        self._held = text[shown:]
-        return text[:shown]
+        shown, self._held = self._redactor.settled(self._held + piece)
+        return shown
 
     def rest(self) -> str:
         """What was held back, once nothing follows it."""
         text, self._held = self._held, ""
-        return text
+        return self._redactor.text(text)
 
 
 def _has_any(forms: list[T], text: T) -> bool:

@@ -4,12 +4,20 @@ import base64
 import json
 import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from roadworthy.core.attempt import TextStream
 from roadworthy.core.redactor import REDACTED, RedactedText, Redactor
+from roadworthy.domain.event import EventKind, Place
+from roadworthy.domain.journal import text_of
 
 PLAIN = "sk-proj-Ab12Cd34Ef56"
 ODD = 'p/ä"ss\\w + ö%rd'
@@ -90,6 +98,48 @@ def test_a_secret_is_found_in_text_that_comes_in_pieces(size: int):
         assert "Ab12" not in shown
     shown += redacted.rest()
     assert shown == text.replace(PLAIN, REDACTED)
+
+
+OVERLAPPING = ["sk-abcdef1234", "sk-abcdef1234-LONGER9876", "1234-abcd", "abababab", "bababac-12"]
+
+
+@given(
+    st.lists(st.sampled_from([*OVERLAPPING, "sk-abc", "def1234", "-LONGER", "9876", "1234", "ab", "a", "c-12", " "])),
+    st.data(),
+)
+def test_text_in_pieces_shows_what_it_would_show_as_a_whole(parts: list[str], data: st.DataObject):
+    text, redactor = "".join(parts), Redactor(OVERLAPPING)
+    cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text))))})
+    redacted = RedactedText(redactor)
+    shown = "".join([redacted.add(text[start:end]) for start, end in pairwise(cuts)])
+    assert shown + redacted.rest() == redactor.text(text)
+
+
+def test_a_secret_that_another_one_begins_with_waits_for_what_follows():
+    redacted = RedactedText(Redactor(OVERLAPPING))
+    assert redacted.add("key sk-abcdef1234") == "key "
+    assert redacted.add("-LONGER9876 end") == f"{REDACTED} end"
+
+
+def test_a_secret_on_both_sides_of_thinking_is_found():
+    shown: list[tuple[EventKind, str]] = []
+    attempt: Any = SimpleNamespace(
+        redactor=Redactor([PLAIN]), over=False, publish_text=lambda place, kind, text: shown.append((kind, text))
+    )
+    stream = TextStream(attempt, Place(0, 1, 1, 0), live=True)
+    for kind, text in ((EventKind.TEXT, f"key: {PLAIN[:9]}"), (EventKind.THINKING, "x"), (EventKind.TEXT, PLAIN[9:])):
+        stream(kind, text)
+    assert stream.pieces == [["text", "key: "], ["thinking", "x"], ["text", REDACTED]]
+    assert [list(piece) for piece in shown] == [[kind, text] for kind, text in stream.pieces]
+
+
+def test_what_may_begin_a_secret_is_shown_at_the_end():
+    attempt: Any = SimpleNamespace(redactor=Redactor([PLAIN]), over=False)
+    stream = TextStream(attempt, Place(0, 1, 1, 0), live=False)
+    stream(EventKind.TEXT, "it begins with sk-pr")
+    stream(EventKind.THINKING, "or sk-")
+    assert text_of({"pieces": stream.pieces}) == "it begins with sk-pr"
+    assert "".join(text for kind, text in stream.pieces if kind == "thinking") == "or sk-"
 
 
 def test_text_that_begins_no_secret_is_not_held_back():

@@ -17,7 +17,7 @@ from roadworthy.tools.http import names
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
-    """Name servers of `*.silent.example` say nothing until the end of the test; each lookup of one is counted."""
+    """Name servers of `*.silent.example` say nothing until the end of the test, or long; each lookup of one is counted."""
     asked, end, threads = threading.Semaphore(0), threading.Event(), list[threading.Thread]()
     real = socket.getaddrinfo
 
@@ -26,14 +26,14 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
             return real(host, *args, **more)
         threads.append(threading.current_thread())
         asked.release()
-        end.wait()
+        end.wait(20)
         raise socket.gaierror("nobody answers")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     yield asked
     end.set()
     for thread in threads:
-        thread.join()
+        thread.join(5)
 
 
 async def test_silent_name_servers_hold_up_nobody_else(silent: threading.Semaphore) -> None:
