@@ -161,6 +161,22 @@ async def test_all_of_the_standard_library_can_be_used(within: Path):
     assert run.result == "['UTC', 7, ['a', 'c', 'data.db']]"
 
 
+async def test_deleted_files_may_be_mapped_as_long_as_they_can_be_measured(within: Path):
+    run = await ProcessSandbox(within=within).run(
+        "import mmap, os, tempfile, time\nfor n in range(4):\n    with tempfile.TemporaryFile() as file:\n"
+        "        file.write(b'x' * 9999); file.flush()\n"
+        "        with mmap.mmap(file.fileno(), 4096) as mapped: time.sleep(0.05)\n'done'"
+    )
+    assert run.result == "'done'", run
+
+
+async def test_mappings_without_end_keep_nobody_busy(within: Path):
+    run = await ProcessSandbox(within=within).run(
+        "import mmap, time\nkept = [mmap.mmap(-1, 4096, prot=1 + n % 2 * 2) for n in range(50_000)]\ntime.sleep(60)"
+    )
+    assert run.end is SandboxEnd.REFUSED and "hid some" in run.stderr
+
+
 async def test_what_it_pretends_to_be_ready_or_failed_is_believed_by_nobody(within: Path):
     process = ProcessSandbox(within=within)
     for said in (b"F it is broken", b"f=" + b"x" * 10**6, b"\xff", b""):

@@ -148,12 +148,22 @@ class SandboxContract:
             "    files[-1].write('x' * 10 ** 6)\n    files[-1].flush()\nimport time\ntime.sleep(60)",
             "import os, tempfile\nfiles = [tempfile.TemporaryFile() for i in range(50)]\n"
             "for file in files:\n    file.write(b'x' * 10 ** 6)\n    file.flush()\nimport time\ntime.sleep(60)",
+            "import mmap, os\nkept = []\nfor i in range(60):\n    file = os.open('x', os.O_RDWR | os.O_CREAT)\n"
+            "    os.write(file, b'x' * 10 ** 6)\n    kept.append(mmap.mmap(file, 4096))\n    os.unlink('x')\n"
+            "    os.closerange(4, 64)\nimport time\ntime.sleep(60)",
+            "import ctypes, os, threading, time\ndef write():\n    time.sleep(0.1)\n    for i in range(60):\n"
+            "        file = os.open('x', os.O_RDWR | os.O_CREAT)\n        os.unlink('x')\n"
+            "        os.write(file, b'x' * 10 ** 6)\n    time.sleep(60)\nthreading.Thread(target=write).start()\n"
+            "ctypes.CDLL(None).pthread_exit(None)",
             "import os\nwhile True:\n    os.mkdir('d')\n    os.chdir('d')",
             "i = 0\nwhile True:\n    open(str(i), 'w').close()\n    i += 1",
             "import os\nos.mkdir('hidden', 0o300)\nos.chdir('hidden')\n"
             "for i in range(1000):\n    with open(str(i), 'w') as f: f.write('x' * 10 ** 5)",
         ],
-        ids=["a file", "many files", "sparse", "reserved", "deleted", "without names", "deep", "empty", "hidden"],
+        ids=[
+            *("a file", "many files", "sparse", "reserved", "deleted", "without names", "mapped", "first thread ended"),
+            *("deep", "empty", "hidden"),
+        ],
     )
     async def test_has_so_much_room_in_its_folder(self, sandbox: Sandbox, code: str):
         # How fast files are made is the disk's to say; the rest must have ended before its time was over.

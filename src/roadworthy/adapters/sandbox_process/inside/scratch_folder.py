@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from .deleted_files import DeletedFiles
+
 MOST_ENTRIES = 2_000
 """Files and folders together; a run that makes more is ended."""
 
@@ -15,6 +17,7 @@ class ScratchFolder:
     def __init__(self, within: str, files: dict[str, bytes]) -> None:
         self.path = os.path.join(within, f"roadworthy-sandbox-{os.urandom(8).hex()}")
         os.mkdir(self.path, 0o700)
+        self._deleted = DeletedFiles(self.path)
         for name, content in files.items():
             path = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -25,7 +28,9 @@ class ScratchFolder:
         """With the files that the process has deleted and still writes to. Also where there are too many, or they can't
         be looked through: then somebody tries to hide something."""
         try:
-            size = _deleted_bytes(process)
+            size = self._deleted.size(process)
+            if size is None:
+                return True
             entries = 0
             folders = [self.path]
             while folders:
@@ -80,17 +85,3 @@ class ScratchFolder:
             else:
                 os.rmdir(folder)
                 folders.pop()
-
-
-def _deleted_bytes(process: int) -> int:
-    size = 0
-    seen: set[int] = set()
-    for number in os.listdir(f"/proc/{process}/fd"):
-        try:
-            about = os.stat(f"/proc/{process}/fd/{number}")
-        except FileNotFoundError:
-            continue
-        if stat.S_ISREG(about.st_mode) and about.st_nlink == 0 and about.st_ino not in seen:
-            seen.add(about.st_ino)
-            size += about.st_size
-    return size

@@ -150,7 +150,8 @@ class Supervised:
         if _threads(process) > bounds.processes:
             return "refused", f"it started more than {bounds.processes} threads"
         if self._folder.is_larger_than(bounds.disk_bytes, process):
-            return "refused", f"it wrote more than {bounds.disk_bytes:,} bytes, or too many files, to its folder"
+            words = f"it wrote more than {bounds.disk_bytes:,} bytes, or too many files, to its folder, or hid some"
+            return "refused", words
         return None
 
     def _answer(self, status: int, seconds: float) -> dict[str, bytes]:
