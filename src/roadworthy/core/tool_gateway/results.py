@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,10 +46,8 @@ async def shown_result(
     NotKeepable for one that the journal can't keep, of a tool that may run again.
     """
     if len(reply.payload) > _MOST_KEPT and _is_for_model(call):
-        return _beginning(gateway, call, policy, reply)
-    reply = _redacted(gateway, reply)
-    if service.check_result is not None and not call.is_output and reply.outcome != Outcome.DENIED:
-        reply = await _checked(service, service.check_result, call, reply)
+        return await _beginning(gateway, service, call, policy, reply)
+    reply = await _checked(service, call, _redacted(gateway, reply))
     shown = _cut(call, policy, reply)
     try:
         check_keepable(f"the result of the tool {call.name!r}", shown.reply.payload)
@@ -80,9 +77,11 @@ def _redacted(gateway: ToolGateway, reply: ToolReply) -> ToolReply:
 # The service's own check
 
 
-async def _checked(
-    service: AgentService, check: Callable[[str, Any], Any], call: ToolCall, reply: ToolReply
-) -> ToolReply:
+async def _checked(service: AgentService, call: ToolCall, reply: ToolReply) -> ToolReply:
+    """The same object where the check leaves it as it is."""
+    check = service.check_result
+    if check is None or call.is_output or reply.outcome == Outcome.DENIED:
+        return reply
     seen = _all_of(reply)
     before = orjson.dumps(seen)  # it may change the result in place
     try:
@@ -126,12 +125,20 @@ def _cut(call: ToolCall, policy: ToolPolicy, reply: ToolReply) -> ShownResult:
     return ShownResult(_shortened(call, reply, text[:most], len(text), kept is not None), kept, len(text))
 
 
-def _beginning(gateway: ToolGateway, call: ToolCall, policy: ToolPolicy, reply: ToolReply) -> ShownResult:
-    """Of a result that nobody can keep, and that would take seconds to look through."""
+async def _beginning(
+    gateway: ToolGateway, service: AgentService, call: ToolCall, policy: ToolPolicy, reply: ToolReply
+) -> ShownResult:
+    """Of a result that nobody can keep, and that would take seconds to look through: a check sees no more of it than
+    the model will."""
     most = min(policy.result_bytes, _MOST_KEPT // 2)
     text = _text(reply)
     looked_through = text[: most + _ROOM_FOR_SECRETS].decode("utf-8", "ignore")
     shown = gateway.redactor.text(looked_through).encode()[:most]
+    outcome = Outcome(reply.outcome)
+    beginning = replace(call.answer(outcome, shown.decode("utf-8", "ignore")), outcome=outcome)
+    checked = await _checked(service, call, beginning)
+    if checked is not beginning:
+        return replace(_cut(call, policy, checked), cut=len(text))
     return ShownResult(_shortened(call, reply, shown, len(text), is_kept=False), None, len(text))
 
 
