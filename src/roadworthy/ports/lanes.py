@@ -32,6 +32,10 @@ class LaneLoad:
     """How long ready tasks have been waiting without any such worker; 0 while there is one."""
     paused: int = 0
     """Queued tasks in a pause before a retry: upkeep makes them ready when it is over."""
+    undecided: int = 0
+    """Tasks that wait for a person to decide."""
+    parked: int = 0
+    """Tasks that wait for other code, since theirs did not match their journal."""
 
     @property
     def depth(self) -> int:
@@ -44,10 +48,10 @@ class LaneLoad:
 
 class Lanes(Protocol):
     async def loads(self) -> list[LaneLoad]:
-        """Every lane that has queued or running tasks or a live worker, by name.
+        """Every lane that has queued, running or waiting tasks or a live worker, by name.
 
-        Reads one index entry for each ready task, and the row of each paused one: some tenths of a second at a
-        million of the former.
+        Reads one index entry for each ready task, and the row of each paused or undecided one: some tenths of a second
+        at a million of the former.
         """
         ...
 

@@ -185,6 +185,7 @@ def test_what_the_task_was_asked_stands_above_its_calls():
 def test_a_task_that_waits_for_no_call_says_for_what():
     shown = task_lines(task(reason="the code does something else than the journal says"))
     assert shown[0].endswith("is waiting: the code does something else than the journal says")
+    assert "it expires at 2026-11-30T12:00:00.000Z" in shown
 
 
 def test_nothing_waits():

@@ -15,6 +15,8 @@ STRANDED = {
     "lane": "support@1",
     "queued": 12,
     "paused": 4,
+    "undecided": 2,
+    "parked": 1,
     "running": 0,
     "oldest_seconds": 4711.2,
     "workers": 0,
@@ -24,6 +26,8 @@ SERVED = {
     "lane": "support@2",
     "queued": 0,
     "paused": 0,
+    "undecided": 0,
+    "parked": 0,
     "running": 3,
     "oldest_seconds": 0,
     "workers": 2,
@@ -43,11 +47,13 @@ def test_the_queue_is_a_table_with_what_to_do():
     assert result.exit_code == 0
     assert asked == [("/v1/operator/queue", None)]
     assert result.stdout.splitlines() == [
-        "LANE       QUEUED  PAUSED  RUNNING  OLDEST  WORKERS",
-        "support@1      12       4        0  4711 s        0",
-        "support@2       0       0        3     0 s        2",
+        "LANE       QUEUED  PAUSED  RUNNING  UNDECIDED  PARKED  OLDEST  WORKERS",
+        "support@1      12       4        0          2       1  4711 s        0",
+        "support@2       0       0        3          0       0     0 s        2",
         'no worker serves support@1; start one, declare continues=["1"], or move its tasks: '
         "roadworthy queue move support@1 --to 2",
+        "2 tasks wait for somebody to decide: roadworthy decide",
+        "1 task of support@1 waits for other code: roadworthy queue move support@1 --to VERSION --parked",
     ]
 
 

@@ -22,7 +22,7 @@ from roadworthy.ports.lanes import LaneLoad
 from roadworthy.testing.manual_clock import ManualClock
 
 LOADS = [
-    LaneLoad("a@1", queued=3, running=2, oldest_seconds=1.5, workers=1, paused=4),
+    LaneLoad("a@1", queued=3, running=2, oldest_seconds=1.5, workers=1, paused=4, undecided=6, parked=5),
     LaneLoad('odd"lane\\@1', 1, 0, 7, 0),
 ]
 
@@ -71,6 +71,8 @@ async def test_the_queue_and_what_the_process_uses():
     assert metrics["roadworthy_tasks_running"] == {"a@1": 2, 'odd"lane\\@1': 0}
     assert metrics["roadworthy_lane_workers"] == {"a@1": 1, 'odd"lane\\@1': 0}
     assert metrics["roadworthy_tasks_paused"] == {"a@1": 4, 'odd"lane\\@1': 0}
+    waiting = {"decisiona@1": 6, "codea@1": 5, 'decisionodd"lane\\@1': 0, 'codeodd"lane\\@1': 0}
+    assert metrics["roadworthy_tasks_waiting"] == waiting
     assert metrics["roadworthy_upkeep_last_run_seconds"] == {"": 52}
     assert metrics["roadworthy_tasks_dead"] == {"": 7}
     assert metrics["process_resident_memory_bytes"][""] > 10_000_000

@@ -55,7 +55,7 @@ class MemoryLanes:
 
     def _loads(self) -> list[LaneLoad]:
         database = self._database
-        lanes = {row.lane for row in database.with_status(TaskStatus.QUEUED, TaskStatus.RUNNING)}
+        lanes = {row.lane for row in database.with_status(TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.WAITING)}
         lanes |= {
             lane for worker in database.workers.values() for lane in worker.worker.lanes if database.serving(lane)
         }
@@ -71,7 +71,10 @@ class MemoryLanes:
         queued = database.with_status(TaskStatus.QUEUED)
         paused = sum(row.lane == lane and not row.claimable for row in queued)
         unserved = 0.0 if workers else min((oldest, *unseen))
-        return LaneLoad(lane, len(ready), running, oldest, workers, unserved, paused)
+        waiting = [row for row in database.with_status(TaskStatus.WAITING) if row.lane == lane]
+        parked = sum(row.error_code == JournalMismatch.code for row in waiting)
+        undecided = len(waiting) - parked
+        return LaneLoad(lane, len(ready), running, oldest, workers, unserved, paused, undecided, parked)
 
     def _move(self, operator: Principal, lane: str, to_version: str, limit: int, parked: bool) -> list[Task]:
         database = self._database

@@ -35,7 +35,7 @@ def task_lines(task: Mapping[str, Any], url: str | None = None) -> list[str]:
     reason = f": {task['reason']}" if task["reason"] and not task["waiting_for"] else ""
     lines = [f"task {task['id']}{whose} on {task['agent']}@{task['version']} is {task['status']}{reason}"]
     if task.get("expires_at") is not None:
-        lines.append(f"it expires at {task['expires_at']} if nobody decides")
+        lines.append(f"it expires at {task['expires_at']}{' if nobody decides' if task['waiting_for'] else ''}")
     if task.get("input"):
         lines += ["it was asked:", f"  {_json(task['input'])}"]
     if not task["waiting_for"]:

@@ -17,6 +17,7 @@ from roadworthy.edges.cli.operator_client import OperatorClient, is_address
 from roadworthy.edges.cli.table import columns
 
 DONE, FAILED, UNDECIDED = 0, 1, 2
+_COLUMNS = ("LANE", "QUEUED", "PAUSED", "RUNNING", "UNDECIDED", "PARKED", "OLDEST", "WORKERS")
 _NOT_THERE, _CANNOT_BE_MEANT = 404, 422
 
 
@@ -61,13 +62,15 @@ def queue_lines(answer: Mapping[str, Any]) -> list[str]:
     upkeep = answer["upkeep"]
     alarms = [f"no upkeep has run for {upkeep['last_run_seconds']:.0f} s: {START_IT}"] if upkeep["missing"] else []
     if not lanes:
-        return ["nothing is queued or running, and no worker is there", *alarms]
+        return ["nothing is queued, running or waiting, and no worker is there", *alarms]
     rows = [
         (
             lane["lane"],
             lane["queued"],
             lane["paused"],
             lane["running"],
+            lane["undecided"],
+            lane["parked"],
             f"{lane['oldest_seconds']:.0f} s",
             lane["workers"],
         )
@@ -75,10 +78,29 @@ def queue_lines(answer: Mapping[str, Any]) -> list[str]:
     ]
     served = [lane["lane"] for lane in lanes if lane["workers"]]
     return [
-        *columns([("LANE", "QUEUED", "PAUSED", "RUNNING", "OLDEST", "WORKERS"), *rows], right=range(1, 6)),
+        *columns([_COLUMNS, *rows], right=range(1, len(_COLUMNS))),
         *alarms,
         *(f"{nobody_serves(lane['lane'])}; {way_out(lane['lane'], served)}" for lane in lanes if lane["stranded"]),
+        *_waiting(lanes),
     ]
+
+
+def _waiting(lanes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What somebody has to do about tasks that nothing moves by itself."""
+    undecided = sum(lane["undecided"] for lane in lanes)
+    lines = [f"{_waits(undecided)} for somebody to decide: roadworthy decide"] if undecided else []
+    for lane in lanes:
+        if lane["parked"]:
+            name = lane["lane"]
+            lines.append(
+                f"{_waits(lane['parked'], f' of {name}')} for other code: "
+                f"roadworthy queue move {name} --to VERSION --parked"
+            )
+    return lines
+
+
+def _waits(count: int, of: str = "") -> str:
+    return f"{_tasks(count)}{of} {'waits' if count == 1 else 'wait'}"
 
 
 def _tasks(count: int) -> str:

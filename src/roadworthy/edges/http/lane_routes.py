@@ -65,6 +65,8 @@ def _lane_shown(load: LaneLoad) -> dict[str, Any]:
         "version": version,
         "queued": load.queued,
         "paused": load.paused,
+        "undecided": load.undecided,
+        "parked": load.parked,
         "running": load.running,
         "depth": load.depth,
         "oldest_seconds": round(load.oldest_seconds, 3),
@@ -78,6 +80,8 @@ def _totals(loads: Sequence[LaneLoad]) -> dict[str, Any]:
     return {
         "queued": sum(load.queued for load in loads),
         "paused": sum(load.paused for load in loads),
+        "undecided": sum(load.undecided for load in loads),
+        "parked": sum(load.parked for load in loads),
         "running": sum(load.running for load in loads),
         "depth": sum(load.depth for load in loads),
         "oldest_seconds": round(max((load.oldest_seconds for load in loads), default=0), 3),

@@ -113,6 +113,11 @@ def _queue_collector(look: Callable[[], QueueLook | None]) -> Collector:
             paused = GaugeMetricFamily(
                 "roadworthy_tasks_paused", "Queued tasks in a pause before a retry.", labels=["lane"]
             )
+            waiting = GaugeMetricFamily(
+                "roadworthy_tasks_waiting",
+                "Tasks that wait for a person to decide, or for code that matches their journal.",
+                labels=["lane", "for"],
+            )
             for lane in now.lanes if now else ():
                 depth.add_metric([lane.lane], lane.depth)
                 oldest.add_metric([lane.lane], lane.oldest_seconds)
@@ -120,7 +125,9 @@ def _queue_collector(look: Callable[[], QueueLook | None]) -> Collector:
                 workers.add_metric([lane.lane], lane.workers)
                 unserved.add_metric([lane.lane], lane.unserved_seconds)
                 paused.add_metric([lane.lane], lane.paused)
-            yield from (depth, oldest, running, workers, unserved, paused)
+                waiting.add_metric([lane.lane, "decision"], lane.undecided)
+                waiting.add_metric([lane.lane, "code"], lane.parked)
+            yield from (depth, oldest, running, workers, unserved, paused, waiting)
             if now:
                 yield GaugeMetricFamily(
                     "roadworthy_upkeep_last_run_seconds",

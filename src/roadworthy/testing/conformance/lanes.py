@@ -77,7 +77,7 @@ class LaneLoadsContract:
         await submit_one(stores, session_id=running.task.session_id)
         await settle(stores, running, TaskStatus.QUEUED, run_after_seconds=60)
         await settle(stores, await run_one(stores, worker_id=worker_id), TaskStatus.WAITING)
-        assert await load_of(stores) == LaneLoad(LANE, 0, 0, 0, 1, paused=1)
+        assert await load_of(stores) == LaneLoad(LANE, 0, 0, 0, 1, paused=1, undecided=1)
         assert await stores.lanes.open_tasks() == {LANE: 3}
 
     async def test_a_lane_with_nothing_but_paused_tasks_is_there_and_not_stranded(self, stores: Stores):
@@ -86,6 +86,15 @@ class LaneLoadsContract:
         await stores.workers.deregister(worker_id)
         (load,) = await stores.lanes.loads()
         assert (load.queued, load.paused, load.oldest_seconds, load.stranded) == (0, 1, 0, False)
+
+    async def test_a_lane_counts_what_waits_for_whom(self, stores: Stores):
+        worker_id = await register(stores)
+        for _ in range(2):
+            await settle(stores, await run_one(stores, worker_id=worker_id), TaskStatus.WAITING)
+        parked = await run_one(stores, worker_id=worker_id)
+        await park_for_mismatch(stores, parked)
+        await stores.workers.deregister(worker_id)
+        assert await stores.lanes.loads() == [LaneLoad(LANE, 0, 0, 0, 0, undecided=2, parked=1)]
 
     async def test_dead_tasks_are_counted(self, stores: Stores):
         assert await stores.lanes.dead_tasks() == 0
