@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from roadworthy.domain.decision import result_key
 from roadworthy.domain.errors import JournalMismatch
 from roadworthy.domain.journal import EntryKind, JournalEntry, within
 from roadworthy.domain.task import Task
@@ -24,7 +25,7 @@ class JournalCheck:
         self._version = version
         self._begun_by = task.version
         self._is_other_code = False
-        self._left: set[str] = set()
+        self._left: dict[str, JournalEntry] = {}
 
     def begin(self, entries: Sequence[JournalEntry], framework: str, code: str) -> Mapping[str, Any]:
         """What entry 0 says of the task's start. JournalMismatch if an agent of another framework wrote it."""
@@ -39,7 +40,7 @@ class JournalCheck:
         return facts
 
     def came_to(self, entry: JournalEntry) -> None:
-        self._left.discard(entry.name)
+        self._left.pop(entry.name, None)
 
     def same(self, entry: JournalEntry, name: str, expected: str) -> None:
         """JournalMismatch unless the entry was written by code that did the same up to here."""
@@ -59,9 +60,7 @@ class JournalCheck:
             if not self._left:
                 return
             await asyncio.sleep(0)
-        raise self._mismatch(
-            f"the code of version {self._version!r} leaves out what the journal says was done ({min(self._left)})"
-        )
+        raise self._mismatch(f"the code of version {self._version!r} {_left_out(self._left)}")
 
     def _mismatch(self, what: str) -> JournalMismatch:
         return JournalMismatch(f"{what}; {self._way_out()}")
@@ -79,6 +78,19 @@ class JournalCheck:
         )
 
 
+def _left_out(left: Mapping[str, JournalEntry]) -> str:
+    """What weighs most of it: that something was done, then that it was begun, then that people were asked."""
+    weight = {EntryKind.STARTED: 1, EntryKind.ASKED: 2}
+    name = min(left, key=lambda name: (weight.get(left[name].kind, 0), name))
+    entry = left[name]
+    if entry.kind not in weight:
+        return f"leaves out what the journal says was done ({name})"
+    call = f"the call of {entry.detail.get('tool')!r} ({result_key(entry)})"
+    if entry.kind is EntryKind.STARTED:
+        return f"leaves out {call} that the journal says was started"
+    return f"does not come to {call} that people were asked about; it was not made yet"
+
+
 def _result_of(begun: JournalEntry) -> str:
     """The name of the entry that ends a call that was started or asked about: `t3:x` for `s3:x`, `t1:y/a1/t3:x` for
     `t1:y/a1/w3:x`."""
@@ -92,11 +104,15 @@ def _calls_around(name: str) -> Iterator[str]:
     return ("/".join(parts[:end]) for end in range(1, len(parts)))
 
 
-def _to_come_to(entries: Sequence[JournalEntry]) -> set[str]:
-    """Names of the entries that a replay looks up: all results, and calls that have none but were started, or asked
+def _to_come_to(entries: Sequence[JournalEntry]) -> dict[str, JournalEntry]:
+    """By name, the entries that a replay looks up: all results, and calls that have none but were started, or asked
     about."""
-    results = {entry.name for entry in entries if entry.kind in (EntryKind.MODEL, EntryKind.TOOL)}
+    results = {entry.name: entry for entry in entries if entry.kind in (EntryKind.MODEL, EntryKind.TOOL)}
     begun = [entry for entry in entries if entry.kind in (EntryKind.STARTED, EntryKind.ASKED)]
-    open_calls = {entry.name for entry in begun if _result_of(entry) not in results}
+    open_calls = {entry.name: entry for entry in begun if _result_of(entry) not in results}
     # What the agents of a tool have done is not asked again once the tool has its result.
-    return {name for name in results | open_calls if not any(call in results for call in _calls_around(name))}
+    return {
+        name: entry
+        for name, entry in (results | open_calls).items()
+        if not any(call in results for call in _calls_around(name))
+    }
