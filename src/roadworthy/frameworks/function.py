@@ -134,7 +134,7 @@ class TaskContext:
         )
 
     async def tool(self, function: Callable[..., Any], /, **arguments: Any) -> Any:
-        """What `function(**arguments)` returns; after a crash it is taken from the journal.
+        """What `function(**arguments)` returns, as JSON types; after a crash it is taken from the journal.
 
         A plain `def` runs in a thread. Its effect is what the service's ToolPolicy of that name says. Raises NotDone
         where it certainly did not happen, ToolCallFailed where a person did not allow it. Its arguments are data: JSON
@@ -143,7 +143,6 @@ class TaskContext:
         name = function.__name__
         place = (self._gate.step, name)
         self._calls[place] += 1
-        fresh: list[tuple[ToolReply, Any]] = []
 
         async def do(given: Mapping[str, Any] = arguments) -> ToolReply:
             try:
@@ -156,10 +155,8 @@ class TaskContext:
                 if (failed := tool_failure(error, name)) is None:
                     raise
                 raise failed from error
-            payload, is_mended = _mended(result, f"the result of the tool {name!r}")
-            reply = ToolReply(payload, orjson.loads(payload))
-            fresh.append((reply, reply.result if is_mended else result))
-            return reply
+            payload = _encoded(result, f"the result of the tool {name!r}")
+            return ToolReply(payload, orjson.loads(payload))
 
         async def with_arguments(given: Any) -> Callable[[], Awaitable[ToolReply]]:
             _check_arguments(function, given)
@@ -173,9 +170,8 @@ class TaskContext:
             answer=partial(_answer, name),
             with_arguments=with_arguments,
         )
-        payload = await self._gate.tool(call, do)
-        # What the function gets may be another one than the tool gave back.
-        return fresh[-1][1] if fresh and fresh[-1][0].payload is payload else _result_in(payload, name)
+        # Also the first time not the tool's own object: after a crash there is none.
+        return _result_in(await self._gate.tool(call, do), name)
 
 
 class FunctionRunner:
@@ -269,14 +265,9 @@ def _result_in(payload: bytes, tool: str) -> Any:
 
 
 def _encoded(value: Any, what: str) -> bytes:
-    return _mended(value, what)[0]
-
-
-def _mended(value: Any, what: str) -> tuple[bytes, bool]:
-    """Its JSON, and whether that says something else because it could not be kept as it was."""
     try:
-        return orjson.dumps(value), False
+        return orjson.dumps(value)
     except TypeError as error:
         with suppress(TypeError, RecursionError):
-            return orjson.dumps(with_whole_characters(value)), True
+            return orjson.dumps(with_whole_characters(value))
         raise NotKeepable(f"{what} can't be kept in the journal ({error}); return JSON types") from error

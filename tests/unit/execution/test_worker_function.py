@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -7,10 +8,18 @@ from structlog.testing import capture_logs
 
 from roadworthy import AgentService, ToolPolicy
 from roadworthy.core.insight.steps import steps_of
+from roadworthy.domain.decision import Verdict
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import TaskStatus
+from unit.tool_gateway.deciding import decide
 
 from .cluster import Cluster
+
+
+@dataclass
+class Order:
+    id: str
+    items: tuple[int, ...]
 
 
 def completion(text: str) -> dict[str, Any]:
@@ -135,3 +144,26 @@ async def test_a_task_that_waits_for_a_person_is_a_warning():
             await cluster.reaches(await cluster.submit(service), TaskStatus.WAITING)
     (end,) = [entry for entry in logs if entry["event"] == "attempt_ended"]
     assert (end["log_level"], end["status"]) == ("warning", "waiting")
+
+
+async def test_a_result_is_the_same_the_first_time_as_after_a_crash():
+    seen: list[Any] = []
+
+    async def find() -> Order:
+        return Order("A", (1, 2))
+
+    async def pay() -> None:
+        pass
+
+    async def reply(ctx: Any, message: str) -> None:
+        seen.append(await ctx.tool(find))
+        await ctx.tool(pay)
+
+    tools = {"find": ToolPolicy(effect="read"), "pay": ToolPolicy(approval="always")}
+    service, cluster = AgentService(reply, tools=tools), Cluster()
+    async with cluster.working(service):
+        task = await cluster.reaches(await cluster.submit(service), TaskStatus.WAITING)
+        await decide(cluster, task, "t0:pay#1", Verdict.APPROVE)
+        task = await cluster.ended(task)
+    assert task.status is TaskStatus.SUCCEEDED, task.reason
+    assert seen == [{"id": "A", "items": [1, 2]}] * 2
