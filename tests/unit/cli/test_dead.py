@@ -250,6 +250,10 @@ async def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.Capt
         go_on, give_up = letter_lines(letter | {"error": {"code": code}}, "http://127.0.0.1:9000")[-2:]
         assert go_on == f"go on: roadworthy dead resume {ID}{options} --url http://127.0.0.1:9000"
         assert give_up == f"give up: roadworthy dead discard {ID} --url http://127.0.0.1:9000"
+    for waited, options in (("waiting", " --limit waiting_seconds=SECONDS"), ("queued", "")):
+        changes = [{"at": "x", "status": status, "reason": None} for status in ("dead", waited, "dead")]
+        told = letter_lines(letter | {"error": {"code": "waited_too_long"}, "changes": changes})
+        assert told[-2] == f"go on: roadworthy dead resume {ID}{options}"
 
 
 def test_the_list_says_how_to_look_into_one_on_the_same_server():

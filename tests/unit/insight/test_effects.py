@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -186,3 +187,19 @@ def test_history_is_what_had_been_answered_when_the_task_began():
     assert [message.content for message in letter.history] == ["one", "two"]
     again = dead_letter(task(id=dead.id, generation=1), entries, messages, [], DECLARED.get)
     assert [message.content for message in again.history] == ["one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize(
+    ("waited", "advice"),
+    [
+        (TaskStatus.WAITING, "waiting_seconds=SECONDS"),
+        (TaskStatus.BLOCKED, "once its session is free"),
+        (TaskStatus.QUEUED, "see that workers of its version run"),
+    ],
+)
+def test_the_advice_fits_what_a_resumed_task_waited_for(waited: TaskStatus, advice: str):
+    dead = task({"code": "waited_too_long"})
+    statuses = (TaskStatus.DEAD, TaskStatus.QUEUED, waited, TaskStatus.DEAD)
+    changes = tuple(StatusChange(number, status, None, 1.0) for number, status in enumerate(statuses, 1))
+    letter = dead_letter(replace(dead, changes=changes), Journal().model().entries, [], [], DECLARED.get)
+    assert advice in (letter.advice or "")

@@ -26,6 +26,11 @@ from roadworthy.ports.operator_actions import OperatorActions
 from roadworthy.ports.session_store import SessionStore
 
 MOST_ACTIONS = 200
+_WAITED_FOR = {
+    TaskStatus.WAITING: "resume it again, with more time (--limit waiting_seconds=SECONDS), and decide then: "
+    "`roadworthy decide` shows what it waits for",
+    TaskStatus.BLOCKED: "resume it again once its session is free",
+}
 EffectOfTask = Callable[[Task], EffectOf]
 
 
@@ -126,7 +131,14 @@ def dead_letter(
 
 def _advice(task: Task) -> str | None:
     code = orjson.loads(task.error).get("code") if task.error else None
+    if code == FailureClass.WAITED_TOO_LONG and (advice := _WAITED_FOR.get(_last_before_its_end(task))):
+        return advice
     return FailureClass(code).treatment.advice if code in FailureClass.__members__.values() else None
+
+
+def _last_before_its_end(task: Task) -> TaskStatus:
+    ends = (TaskStatus.DEAD, TaskStatus.DISCARDED)
+    return next((change.status for change in reversed(task.changes) if change.status not in ends), task.status)
 
 
 def _before(task: Task, entries: Sequence[JournalEntry], messages: Sequence[Message]) -> list[Message]:

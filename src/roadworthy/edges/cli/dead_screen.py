@@ -112,6 +112,10 @@ def _options(letter: Mapping[str, Any]) -> str:
         return ""
     if FailureClass(code).needs_new_version:
         return " --version NEW"
+    if code == FailureClass.WAITED_TOO_LONG and [change["status"] for change in letter["changes"][-2:-1]] == [
+        "waiting"
+    ]:
+        return " --limit waiting_seconds=SECONDS"
     return " --input TEXT" if code == FailureClass.CONTENT_REFUSED else ""
 
 
