@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 import pytest
 from execution.cluster import Cluster
+from pydantic_ai import Agent
+from pydantic_ai.messages import ToolCallPart
 
-from roadworthy import AgentService, Done, StartedCall, ToolPolicy
+from roadworthy import AgentService, Done, StartedCall, ToolPolicy, current_call
 from roadworthy.adapters.memory.event_log import MemoryCancelSignals
 from roadworthy.adapters.memory.work_queue import MemoryWorkQueue
 from roadworthy.core.announcer import Announcer
@@ -22,7 +24,7 @@ from roadworthy.domain.journal import EntryKind
 from roadworthy.domain.principal import DEVELOPER
 from roadworthy.domain.task import Task, TaskStatus
 
-from .deciding import SOON, answer, calling, decide, pending, waits
+from .deciding import SOON, answer, calling, decide, pending, scripted, waits
 
 
 class Kept(LastResults):
@@ -114,3 +116,68 @@ async def test_of_one_that_did_not_come_back_it_is_said_with_what_it_was_made(is
     assert answer(task) == [["success", "found"]] and asked == [{"cents": 700}]
     entries = await cluster.journal.read(task.principal, task.id)
     assert [entry.detail["arguments"] for entry in entries if entry.kind is EntryKind.TOOL] == [{"cents": 700}]
+
+
+def asked(cents: int, call_id: str) -> ToolCallPart:
+    return ToolCallPart("transfer", {"order": "A", "cents": cents}, call_id)
+
+
+def is_large(order: str, cents: int) -> bool:
+    return cents > 2000
+
+
+EDITED = {"order": "A", "cents": 1000}
+
+
+@pytest.mark.parametrize("effect", ["once", "idempotent"])
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_a_model_that_asks_for_what_a_person_made_of_its_call_means_that_call(effect: Any, crashes: bool):
+    """Asked for twice in one reply, it means one more."""
+    keys: list[str] = []
+
+    async def transfer(order: str, cents: int) -> str:
+        keys.append(current_call().idempotency_key)
+        return f"transfer {len(set(keys))} of {cents}"
+
+    async def look() -> str:
+        return "nothing"
+
+    replies = [[asked(5000, "c1")], [ToolCallPart("look", {}, "look")], [asked(1000, "c2"), asked(1000, "c3")]]
+    agent = Agent(scripted(*replies))
+    agent.tool_plain(transfer)
+    agent.tool_plain(look)
+    look_policy = ToolPolicy(effect="read", approval="always" if crashes else "never")
+    service = AgentService(agent, tools={"transfer": ToolPolicy(effect=effect, approval=is_large), "look": look_policy})
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.submit(service)
+        (call,) = await waits(cluster, task)
+        await decide(cluster, task, call.call_id, Verdict.APPROVE, EDITED)
+        if crashes:
+            # What was done is known from the journal alone then.
+            await cluster.until(task, lambda found: found.attempt == 2 and found.status is TaskStatus.WAITING)
+            await decide(cluster, task, "t2:look", Verdict.APPROVE)
+        task = await cluster.ended(task)
+    first, _, again, once_more = answer(task)
+    assert (first, again) == (["success", "transfer 1 of 1000"],) * 2
+    assert once_more == ["success", "transfer 2 of 1000"]
+    assert keys[0] != keys[-1] and len(set(keys)) == 2 and len(keys) == (2 if effect == "once" else 3)
+
+
+async def test_a_call_beside_it_in_the_same_reply_has_a_key_of_its_own():
+    keys: list[str] = []
+
+    async def transfer(order: str, cents: int) -> str:
+        keys.append(current_call().idempotency_key)
+        return "done"
+
+    agent = Agent(scripted([asked(5000, "c1"), asked(1000, "c2")]))
+    agent.tool_plain(transfer)
+    service = AgentService(agent, tools={"transfer": ToolPolicy(effect="idempotent", approval=is_large)})
+    cluster = Cluster()
+    async with cluster.working(service):
+        task = await cluster.submit(service)
+        (call,) = await waits(cluster, task)
+        await decide(cluster, task, call.call_id, Verdict.APPROVE, EDITED)
+        await cluster.ended(task)
+    assert len(set(keys)) == len(keys) == 2

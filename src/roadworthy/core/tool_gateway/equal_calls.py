@@ -23,6 +23,12 @@ class EqualCall:
     is_over: bool = False
     is_withdrawn: bool = False
     """It was begun here, and its tool said before it did anything that somebody has to be asked first."""
+    arrival: int = 0
+    """Of all calls of the run."""
+    meant: bytes | None = None
+    """What its key is made of in place of its arguments, where a person gave it others: both."""
+    meets: EqualCall | None = None
+    """The call that a person gave the arguments of this one, and which this one means."""
 
     def ended(self, outcome: str | None) -> None:
         self.outcome, self.is_over = outcome, True
@@ -34,6 +40,8 @@ class EqualCalls:
 
     def __init__(self) -> None:
         self._by_digest: dict[str, list[EqualCall]] = {}
+        self._edited: dict[str, list[EqualCall]] = {}
+        self._arrived = 0
 
     def arrived(self, digest: str, result: str, step: int, *, repeats: bool) -> EqualCall:
         """`repeats` says that an equal call after one that was done means to do it once more."""
@@ -46,16 +54,44 @@ class EqualCalls:
         ordinal = 0
         while ordinal in taken:
             ordinal += 1
-        call = EqualCall(result, step, ordinal)
+        self._arrived += 1
+        call = EqualCall(result, step, ordinal, arrival=self._arrived)
+        if not repeats and digest in self._edited:
+            call.meets = self._met_by(call, before, self._edited[digest])
         before.append(call)
         return call
 
+    def edited(self, tool: str, asked: bytes, given: bytes, call: EqualCall) -> None:
+        """A person gave the call other arguments: whoever asks for those in a later step means the same."""
+        if given == asked:
+            return
+        call.meant = asked + b"\0" + given
+        calls = self._edited.setdefault(call_digest(tool, given), [])
+        if call not in calls:
+            calls.append(call)
+            # People decide in any order.
+            calls.sort(key=lambda one: one.arrival)
+
+    def _met_by(self, call: EqualCall, before: list[EqualCall], edited: list[EqualCall]) -> EqualCall | None:
+        for other in before:
+            if other.ordinal == call.ordinal and other.step != call.step:
+                return other.meets
+        met = {other.meets for other in before}
+        return next((one for one in edited if one.step != call.step and one not in met), None)
+
     def done_before(self, digest: str, call: EqualCall) -> EqualCall | None:
         """The call of an earlier step that has done what this one means."""
+        if call.meets is not None and call.meets.outcome == Outcome.DONE:
+            return call.meets
         for other in self._by_digest[digest]:
             if other.ordinal == call.ordinal and other.step != call.step and other.outcome == Outcome.DONE:
                 return other
         return None
+
+
+def call_digest(tool: str, arguments: bytes) -> str:
+    """The same for equal calls. `arguments` is canonical JSON."""
+    return blake2b(tool.encode() + b"\0" + arguments, digest_size=12).hexdigest()
 
 
 def _keeps(call: EqualCall, step: int) -> bool:

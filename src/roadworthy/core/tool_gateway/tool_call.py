@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from roadworthy.core.attempt import HAVE_TO_WAIT, Attempt
 from roadworthy.core.scope import Scope
-from roadworthy.core.tool_gateway.equal_calls import EqualCalls
+from roadworthy.core.tool_gateway.equal_calls import EqualCall, EqualCalls, call_digest
 from roadworthy.core.tool_gateway.unfinished_call import UnfinishedCall
 from roadworthy.domain.decision import About
 from roadworthy.domain.effect import Outcome
 from roadworthy.domain.errors import AttemptFailed, TaskInterruption
+from roadworthy.domain.journal import JournalEntry
 
 _HOPS_UNTIL_SIBLINGS_STARTED = 3
 
@@ -114,12 +114,12 @@ class ToolCalls:
         attempt, scope = self._attempt, self._scope
         place = f"{scope.steps}:{call.call_id}"
         result = scope.name(f"t{place}")
-        digest = blake2b(call.name.encode() + b"\0" + call.arguments, digest_size=12).hexdigest()
+        digest = call_digest(call.name, call.arguments)
         repeats = not call.asked_by_model or attempt.service.policy(call.name).repeatable
         equal = self._equal_calls.arrived(digest, result, scope.steps, repeats=repeats)
         if entry := attempt.replayed(result):
             attempt.journal_check.same(entry, "digest", digest)
-            equal.ended(entry.detail["outcome"])
+            self._replayed(call, equal, entry)
             scope.link(entry.name, entry.payload)
             return entry.payload
         if self._has_to_wait and attempt.waits_for is not None:
@@ -136,6 +136,12 @@ class ToolCalls:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
+
+    def _replayed(self, call: ToolCall, equal: EqualCall, entry: JournalEntry) -> None:
+        if call.asked_by_model and "arguments" in entry.detail:
+            given = orjson.dumps(entry.detail["arguments"], option=orjson.OPT_SORT_KEYS)
+            self._equal_calls.edited(call.name, call.arguments, given, equal)
+        equal.ended(entry.detail["outcome"])
 
 
 def canonical(arguments: object) -> bytes:

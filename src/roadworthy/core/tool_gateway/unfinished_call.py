@@ -64,6 +64,7 @@ class UnfinishedCall:
         self._equal = equal
         self._arguments = call.arguments
         """Those that it is made with: a person may have given it others."""
+        self._equal_calls: EqualCalls | None = None
         self._began: float | None = None
         """When it was about to be written down, by this process's clock, that it is called; None where it isn't."""
         self._may_have_happened = False
@@ -88,6 +89,7 @@ class UnfinishedCall:
             raise
 
     async def _finished(self, equal_calls: EqualCalls, do: Do) -> bytes:
+        self._equal_calls = equal_calls
         # Before it is asked what the code leaves out: it came to these.
         started, asked = self._last(_STARTS), self._last(_QUESTIONS)
         await self._attempt.journal_check.nothing_left_out()
@@ -139,6 +141,8 @@ class UnfinishedCall:
         return do
 
     def _take(self, arguments: bytes) -> None:
+        if self._equal_calls is not None:
+            self._equal_calls.edited(self._call.name, self._arguments, arguments, self._equal)
         self._arguments = arguments
         # Its fallback answers for these, and its result is kept under them.
         self._call = replace(self._call, arguments=arguments)
@@ -401,11 +405,12 @@ class UnfinishedCall:
 
     def _started_call(self) -> StartedCall:
         task, arguments = self._attempt.task, self._arguments
+        means = self._equal if self._equal.meant is not None else self._equal.meets or self._equal
         return StartedCall(
             tool=self._call.name,
             arguments=orjson.loads(arguments),
             idempotency_key=idempotency_key(
-                task.id, task.generation, self._scope.within, self._call.name, arguments, self._equal.ordinal
+                task.id, task.generation, self._scope.within, self._call.name, means.meant or arguments, means.ordinal
             ),
             task_id=str(task.id),
             session_id=str(task.session_id),
