@@ -19,7 +19,7 @@ from roadworthy.core.model_gateway.routes import Routed
 from roadworthy.core.money.purse import Purse
 from roadworthy.core.publisher import EventPublisher
 from roadworthy.core.redactor import RedactedText, Redactor
-from roadworthy.core.scope import Scope
+from roadworthy.core.scope import Scope, surroundings
 from roadworthy.core.tool_gateway.calls_at_once import CallsAtOnce
 from roadworthy.domain.budget import ChargeSettlement
 from roadworthy.domain.decision import Decision
@@ -129,6 +129,9 @@ class Attempt:
         self.is_loaded = task.journal_length == 0
         self.waits_for: TaskInterruption | None = None
         """What the task has to wait for, once its calls have come to their ends."""
+        self.begins_nothing = False
+        """No tool call any more: what it has to wait for was cancelled, so that its agent may not have heard of it."""
+        self._told_to_wait: set[str] = set()
         self.raised: RoadworthyError | None = None
         """What a tool call ended with last."""
         self.over = False
@@ -225,7 +228,17 @@ class Attempt:
     def check_wait(self) -> None:
         """Raise what the task has to wait for, for an agent that goes on as if it had not been told."""
         if self.waits_for is not None:
+            self.told_to_wait()
             raise self.waits_for
+
+    def told_to_wait(self) -> None:
+        """The present code is; if that is a tool's, no result of its call counts."""
+        if (here := surroundings.get()) is not None:
+            self._told_to_wait.add(here.call)
+
+    def waits_within(self, call: str) -> bool:
+        """Whether that tool's code was told to wait, or that of an agent that it runs, whatever they made of it."""
+        return any(told == call or told.startswith(f"{call}/") for told in self._told_to_wait)
 
     @property
     def store_time(self) -> float:

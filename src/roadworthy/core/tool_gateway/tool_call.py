@@ -95,18 +95,25 @@ class ToolCalls:
             return await self._call(call, do)
         except (AttemptFailed, TaskInterruption) as raised:
             error = raised
+        except asyncio.CancelledError:
+            # Code that goes on without it must not begin the same once more.
+            self._attempt.begins_nothing |= self._attempt.waits_for is not None
+            raise
         raise await self._held(error)
 
     async def _held(self, error: AttemptFailed | TaskInterruption) -> AttemptFailed | TaskInterruption:
         attempt = self._attempt
         attempt.raised = error
         attempt.has_to_wait(error)
+        if isinstance(error, HAVE_TO_WAIT):
+            attempt.told_to_wait()
         for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
             await asyncio.sleep(0)
         self._has_to_wait = attempt.waits_for is not None
         while self._under_way:
             await self._idle.wait()
         if attempt.waits_for is not None and isinstance(error, AttemptFailed | HAVE_TO_WAIT):
+            attempt.told_to_wait()
             return attempt.waits_for
         return error
 
@@ -122,7 +129,7 @@ class ToolCalls:
             self._replayed(call, equal, entry)
             scope.link(entry.name, entry.payload)
             return entry.payload
-        if self._has_to_wait and attempt.waits_for is not None:
+        if (self._has_to_wait or attempt.begins_nothing) and attempt.waits_for is not None:
             # The agent goes on although it was told to wait.
             raise attempt.waits_for
         self._under_way += 1

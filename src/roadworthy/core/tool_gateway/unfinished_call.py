@@ -69,6 +69,8 @@ class UnfinishedCall:
         """When it was about to be written down, by this process's clock, that it is called; None where it isn't."""
         self._may_have_happened = False
         """It was started, or is about to be, and its result is not kept yet."""
+        self._finds_out = False
+        """Its reconcile function is being asked."""
         self._detail: dict[str, Any] = {
             **scope.detail,
             "step": scope.steps,
@@ -197,6 +199,8 @@ class UnfinishedCall:
                 once_started=is_once,
                 begin=partial(self._begin, started) if is_once else None,
             )
+            # Also a fallback answers for no tool that has to wait.
+            self._check_waits_within()
         except AskedByTool as error:
             return await self._asked_by_tool(error, decision)
         except (AttemptFailed, TaskInterruption) as error:
@@ -209,9 +213,17 @@ class UnfinishedCall:
 
     async def _done(self, do: Do) -> ToolReply:
         try:
-            return await do()
+            reply = await do()
         except NotDone as said:
-            return self._not_done(foreign_words(said))
+            reply = self._not_done(foreign_words(said))
+        self._check_waits_within()
+        return reply
+
+    def _check_waits_within(self) -> None:
+        """Raise what the task has to wait for, where this tool's code was told so and made something else of it."""
+        attempt = self._attempt
+        if attempt.waits_for is not None and attempt.waits_within(self._equal.result):
+            raise attempt.waits_for
 
     async def _begin(self, started: StartedCall) -> None:
         """From here on nobody calls it again."""
@@ -269,7 +281,9 @@ class UnfinishedCall:
             left = started.at + started.detail.get("seconds", policy.seconds) + lease - self._attempt.store_time
             if left > 0:
                 raise self._too_soon(words, left)
+            self._finds_out = True
             said = await reconciled(self._attempt, policy, policy.reconcile, self._call_started_before(started))
+            self._finds_out = False
             try:
                 if isinstance(said, Done):
                     return await self._record(call.answer(Outcome.DONE, said.result), reconciled=True)
@@ -304,10 +318,15 @@ class UnfinishedCall:
         entry = self._attempt.replayed(self._name(_HEARD))
         return {} if entry is None else {"error": entry.detail["error"]}
 
-    def _lost_sight_of(self) -> TooSoonToKnow:
+    def _lost_sight_of(self) -> TaskInterruption:
         """It was cancelled, where nothing more can be written. The next attempt sees whether there is a result."""
         name = self._call.name
-        words = f"the tool {name!r} was cancelled before its result was kept; the next attempt finds out what became of it"
+        if self._finds_out:
+            # Or it would be cancelled there again and again.
+            return EffectUnknown(f"finding out about the tool {name!r} was cancelled: {_HOW_TO_DECIDE}", tool=name)
+        words = (
+            f"the tool {name!r} was cancelled before its result was kept; the next attempt finds out what became of it"
+        )
         return TooSoonToKnow(words, seconds=_A_MOMENT)
 
     def _too_soon(self, words: str, seconds: float) -> TooSoonToKnow:
