@@ -97,7 +97,7 @@ async def test_whatever_hangs_ends_and_who_waits_for_a_person_waits_no_longer_th
     expired = await api.ended(paying["id"])
     assert (expired["status"], expired["error"]["code"]) == ("expired", "expired")
     assert expired["reason"].startswith(
-        "it waited longer than 0.2 seconds for a decision; look what became of the call"
+        "it waited longer than 0.2 seconds for a decision; a call that waited for approval was not made"
     )
     # Its six slots are free, and it ends when it is asked to although four of them left something behind.
     more = [await api.submit("hanging", f"well {number}") for number in range(12)]

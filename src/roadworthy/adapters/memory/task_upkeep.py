@@ -108,15 +108,15 @@ class MemoryTaskUpkeep:
         return [row.task() for row in (*changed, *released) if row is not None]
 
 
+_UNDECIDED = "a call that waited for approval was not made, one that was started may have happened"
 _WAITED_FOR = {
-    TaskStatus.WAITING: "a decision; look what became of the call that it waited for, and send it again",
+    TaskStatus.WAITING: f"a decision; {_UNDECIDED}: look at its steps before you send it again",
     TaskStatus.BLOCKED: "its turn in the session; send it again once the session is free",
     TaskStatus.QUEUED: "a worker; see that workers of its version run and have free slots",
 }
 
 _RESUMED = {
-    TaskStatus.WAITING: "nobody decided within {}; look what became of the call that it waited for, and resume it "
-    "again",
+    TaskStatus.WAITING: f"nobody decided within {{}}; {_UNDECIDED}: look at its steps before you resume it again",
     TaskStatus.BLOCKED: "its turn in the session did not come within {}; resume it again once the session is free",
     TaskStatus.QUEUED: f"no worker took it within {{}}; {FailureClass.WAITED_TOO_LONG.treatment.advice}",
 }

@@ -19,8 +19,9 @@ NO_TURN: Final = (
     "it waited longer than %s seconds for its turn in the session; send it again once the session is free, "
     "or raise limits.queue_seconds"
 )
+_UNDECIDED: Final = "a call that waited for approval was not made, one that was started may have happened"
 NO_DECISION: Final = (
-    "it waited longer than %s seconds for a decision; look what became of the call that it waited for, and send it "
+    f"it waited longer than %s seconds for a decision; {_UNDECIDED}: look at its steps before you send it "
     "again, or raise limits.waiting_seconds"
 )
 _RESUMED_IN_VAIN: Final = f"; {FailureClass.WAITED_TOO_LONG.treatment.advice}"
@@ -30,8 +31,8 @@ RESUMED_NO_TURN: Final = (
     "session is free"
 )
 RESUMED_NO_DECISION: Final = (
-    "it was resumed, and then nobody decided within %s seconds; look what became of the call that it waited for, and "
-    "resume it again"
+    f"it was resumed, and then nobody decided within %s seconds; {_UNDECIDED}: look at its steps before you resume it "
+    "again"
 )
 DECIDED_MEANWHILE: Final = "somebody decided about one of its calls before it could wait"
 CONTINUED: Final = "continued by version "

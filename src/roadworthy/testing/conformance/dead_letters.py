@@ -184,6 +184,7 @@ class ResumeContract:
         assert again == await stores.tasks.find(ALICE, dead.id) == await stores.dead.find(OPERATOR, dead.id)
         assert (again.status, again.changes[-1].reason) == (TaskStatus.DEAD, again.reason)
         assert again.reason and again.reason.startswith("it was resumed, and then ")
+        assert ("one that was started may have happened" in again.reason) is (status == "waiting")
         assert json.loads(again.error or b"") == {"code": "waited_too_long", "message": again.reason}
         assert again.ended_at == again.changes[-1].at
         assert [task.id for task in released] == ([behind.id] if behind else [])

@@ -252,6 +252,7 @@ class ExpiryContract:
         assert (expired.status, expired.changes[-1].status) == (TaskStatus.EXPIRED, TaskStatus.EXPIRED)
         assert expired.changes[-1].number == changed_number(0, task.attempt, len(task.changes), TaskStatus.EXPIRED)
         assert expired.reason
+        assert ("one that was started may have happened" in expired.reason) is (status == "waiting")
         assert expired.ended_at is not None
         assert (released.id, released.status) == (behind.id, TaskStatus.QUEUED)
 
