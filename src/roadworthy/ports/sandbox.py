@@ -9,6 +9,9 @@ from typing import Protocol
 
 from roadworthy.domain.errors import SandboxFailed
 
+MOST_NAME_BYTES, MOST_PATH_BYTES = 255, 1024
+"""A file system takes no longer name of one file or folder, and a path is not there to hold anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
@@ -82,9 +85,22 @@ class Sandbox(Protocol):
     async def close(self) -> None: ...
 
 
-def checked_files(names: Iterable[str]) -> None:
-    """SandboxFailed unless each is a plain path within the working folder."""
-    for name in names:
+def checked_files(files: Iterable[str], keep: Iterable[str] = ()) -> None:
+    """SandboxFailed unless each is a plain path within the working folder, and the files can lie there together."""
+    laid_out = set(files)
+    for name in (*laid_out, *keep):
         parts = name.split("/")
         if not name or "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
             raise SandboxFailed(f"{name!r} is no path within the sandbox's folder, like `data/orders.csv`")
+        # What is no text, like half of a surrogate pair, names no file.
+        if name != (text := name.encode(errors="replace")).decode():
+            raise SandboxFailed(f"{name!r} is no path within the sandbox's folder: it is no text")
+        if len(text) > MOST_PATH_BYTES or max(len(part.encode()) for part in parts) > MOST_NAME_BYTES:
+            raise SandboxFailed(
+                f"`{name[:50]}…` is no path within the sandbox's folder: it may have {MOST_PATH_BYTES:,} bytes, and "
+                f"each part of it {MOST_NAME_BYTES}"
+            )
+    for name in laid_out:
+        for end, character in enumerate(name):
+            if character == "/" and name[:end] in laid_out:
+                raise SandboxFailed(f"{name!r} is no path within the sandbox's folder: {name[:end]!r} is a file of it")

@@ -113,6 +113,15 @@ async def test_no_name_that_code_takes_keeps_its_folder_there(within: Path):
     assert run.end is SandboxEnd.FINISHED, run
 
 
+async def test_files_that_can_not_be_laid_out_leave_no_folder_behind(within: Path, monkeypatch: pytest.MonkeyPatch):
+    process = ProcessSandbox(within=within)
+    await process.check()
+    # As on a disk that is full: what is wrong shows only when they are written.
+    monkeypatch.setattr(sandbox, "checked_files", lambda files, keep: None)
+    with pytest.raises(SandboxFailed, match="can't run here"):
+        await process.run("1", files={"a": b"x", "a/b": b"y"})
+
+
 async def test_a_folder_that_can_not_be_removed_leaves_the_answer_as_it_is(within: Path):
     process = ProcessSandbox(within=within)
     await process.check()

@@ -44,7 +44,7 @@ class InterpreterSandbox:
         keep: Sequence[str] = (),
         limits: SandboxLimits | None = None,
     ) -> SandboxRun:
-        checked_files([*(files or {}), *keep])
+        checked_files(files or {}, keep)
         if len(code) > MOST_CHARACTERS:
             return SandboxRun(SandboxEnd.REFUSED, stderr=f"the code is longer than {MOST_CHARACTERS:,} characters")
         pool, folder = await self._opened()

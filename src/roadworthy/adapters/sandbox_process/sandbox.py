@@ -89,7 +89,7 @@ class ProcessSandbox:
     async def _run(
         self, code: str, files: Mapping[str, bytes], keep: Sequence[str], limits: SandboxLimits
     ) -> SandboxRun:
-        checked_files([*files, *keep])
+        checked_files(files, keep)
         fields = {
             "code": code.encode("utf-8", "replace"),
             "code_path": CODE_PATH.encode(),

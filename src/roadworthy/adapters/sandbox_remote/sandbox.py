@@ -39,7 +39,7 @@ class RemoteSandbox:
         keep: Sequence[str] = (),
         limits: SandboxLimits | None = None,
     ) -> SandboxRun:
-        checked_files([*(files or {}), *keep])
+        checked_files(files or {}, keep)
         limits = limits or SandboxLimits()
         asked = {
             # What is no text, like half of a surrogate pair, can't be sent, and no Python either.

@@ -19,7 +19,7 @@ from roadworthy.edges.http.body import json_object, unless_disconnected
 from roadworthy.edges.http.error_boundary import ErrorBoundary
 from roadworthy.edges.http.problem import problem_of
 from roadworthy.edges.http.resource import json, public
-from roadworthy.ports.sandbox import Sandbox, SandboxLimits, SandboxRun
+from roadworthy.ports.sandbox import Sandbox, SandboxLimits, SandboxRun, checked_files
 
 MOST_BODY_BYTES = 16 * 1024 * 1024
 MOST = SandboxLimits(
@@ -82,6 +82,10 @@ class SandboxService:
         if not isinstance(code, str):
             raise InvalidRequest("`code` must be text")
         files, keep, limits = _files(asked.get("files")), _names(asked.get("keep")), _limits(asked.get("limits"))
+        try:
+            checked_files(files, keep)
+        except SandboxFailed as error:
+            raise InvalidRequest(error.message) from None
         async with self._places:
             return await self._sandbox.run(code, files=files, keep=keep, limits=limits)
 

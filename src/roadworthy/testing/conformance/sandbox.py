@@ -62,6 +62,20 @@ class SandboxContract:
         with pytest.raises(SandboxFailed, match="no path within"):
             await sandbox.run("1", keep=[path])
 
+    @pytest.mark.parametrize("path", ["x" * 256, "é" * 128 + "/x", "x/" * 512 + "x", "\ud800"])
+    async def test_takes_no_path_that_no_file_can_have(self, sandbox: Sandbox, path: str):
+        with pytest.raises(SandboxFailed, match="no path within"):
+            await sandbox.run("1", files={path: b"x"})
+        with pytest.raises(SandboxFailed, match="no path within"):
+            await sandbox.run("1", keep=[path])
+
+    async def test_takes_no_files_that_can_not_lie_beside_each_other(self, sandbox: Sandbox):
+        with pytest.raises(SandboxFailed, match="'a' is a file of it"):
+            await sandbox.run("1", files={"a": b"x", "a/b": b"y"})
+        longest = "x" * 255
+        run = await sandbox.run("1", files={"a/b": b"x", "a/c": b"y", longest: b"z"}, keep=["a", "a/b", longest])
+        assert run.end is SandboxEnd.FINISHED
+
     async def test_nothing_of_one_run_is_seen_by_the_next(self, sandbox: Sandbox):
         await sandbox.run("import json\njson.left_over = 1\nleft_over = 2\nopen('left-over', 'w').write('x')")
         for code in ("left_over", "import json\njson.left_over", "open('left-over').read()"):

@@ -14,10 +14,12 @@ MOST_ENTRIES = 2_000
 class ScratchFolder:
     """There from its making to `remove`."""
 
-    def __init__(self, within: str, files: dict[str, bytes]) -> None:
+    def __init__(self, within: str) -> None:
         self.path = os.path.join(within, f"roadworthy-sandbox-{os.urandom(8).hex()}")
         os.mkdir(self.path, 0o700)
         self._deleted = DeletedFiles(self.path)
+
+    def fill(self, files: dict[str, bytes]) -> None:
         for name, content in files.items():
             path = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -32,9 +32,10 @@ def main() -> None:
     fields = unpacked(_asked())
     try:
         own_user = give_up_root()
-        folder = ScratchFolder(fields["within"].decode(), _named(fields, "file:"))
+        folder = ScratchFolder(fields["within"].decode())
         answer: dict[str, bytes] = {}
         try:
+            folder.fill(_named(fields, "file:"))
             answer = Supervised(fields, folder, own_user=own_user).run()
         finally:
             answer |= _removed(folder)
