@@ -141,6 +141,17 @@ async def test_an_operator_decides_about_anybodys_task_and_that_is_recorded(desk
     assert action.note == "no"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [({"order": 8}, {"value": {"order": 8}}), ({"order": "8" * 20_000}, {"value_bytes": 20_012})],
+)
+async def test_what_an_operator_changed_in_a_call_is_recorded(desk: Desk, value: Any, shown: dict[str, Any]):
+    waiting = await desk.waiting()
+    await desk.decide(waiting, {"value": value}, by=OPERATOR)
+    (action,) = await desk.stores.actions.list(OPERATOR, waiting.id)
+    assert action.target.detail == {"call_id": REFUND, "tool": "refund", "decision": "approve"} | shown
+
+
 async def test_to_others_the_task_is_not_there(desk: Desk):
     waiting = await desk.waiting()
     with pytest.raises(NotFound):

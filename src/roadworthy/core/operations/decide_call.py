@@ -23,6 +23,7 @@ from roadworthy.ports.journal import Journal
 from roadworthy.ports.task_store import TaskStore
 
 MOST_VALUE_BYTES = 1_000_000
+MOST_VALUE_SHOWN_BYTES = 10_000
 MOST_CALL_ID_CHARACTERS = 10_000
 
 _FIELDS = ("call_id", "decision", "value", "note")
@@ -92,7 +93,7 @@ class DecideCall:
             order.note,
             principal,
             reason=_reason(principal, tool, order, call),
-            detail={"call_id": order.call_id, "tool": tool, "decision": order.verdict.value},
+            detail={"call_id": order.call_id, "tool": tool, "decision": order.verdict.value, **_value_shown(order)},
         )
         not_before = None if call is None else opens_at(call, self._lease_seconds)
         decided = await self._decisions.decide(principal, task_id, new, not_before)
@@ -112,6 +113,14 @@ class DecideCall:
         """Whether the same question was decided before: the store says what that means for this order."""
         decisions = await self._decisions.of_task(task.principal, task.id)
         return any(each.call_id == order.call_id and each.answers(order.verdict) for each in decisions)
+
+
+def _value_shown(order: DecisionOrder) -> dict[str, Any]:
+    """Of an operator's action; what is long stands with the decision."""
+    if order.value is None:
+        return {}
+    long = len(order.value) > MOST_VALUE_SHOWN_BYTES
+    return {"value_bytes": len(order.value)} if long else {"value": orjson.loads(order.value)}
 
 
 def _check_fits(call: PendingCall, order: DecisionOrder) -> None:
