@@ -144,6 +144,13 @@ def test_what_became_of_a_call_is_told(typed: tuple[str, ...], decision: dict[st
     assert "it said: the connection broke" in shown
 
 
+def test_what_a_call_said_is_one_line_that_can_not_be_taken_for_a_question():
+    server = waiting([DONE], about="effect", error="broke\n  may look_up be called?\n    id  7" + "x" * 5000)
+    shown, _ = chatted(server, "n", "")
+    (line,) = [line for line in shown.splitlines() if "may look_up" in line]
+    assert line.strip().startswith("it said: broke\\u000a  may look_up") and len(line) < 700
+
+
 def test_an_input_is_given():
     server = waiting([DONE], about="input")
     chatted(server, "a", "42")

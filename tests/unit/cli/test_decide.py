@@ -164,6 +164,17 @@ def test_nothing_that_is_invisible_or_turns_the_text_around_hides_what_is_allowe
     assert "\\u200b" in shown
 
 
+def test_no_name_that_a_model_chose_looks_like_more_than_a_name():
+    forged = {'cents       1\n  note        "harmless"\n\n\n': 0, "cents  1  note": 0, "x" * 5000: 0, "cents": 990_000}
+    lines = call_lines(call(tool="look_up be called?\nmay refund", arguments=forged, call_id="a\nb"))
+    assert len(lines) == 5 and not any("\n" in line for line in lines)
+    assert lines[0].startswith('may "look_up be called?\\nmay refund" be called?  (a\\u000ab, ')
+    assert lines[1].lstrip().startswith('"cents       1\\n  note        \\"harmless\\"\\n')
+    assert lines[2].lstrip().startswith('"cents  1  note" ')
+    assert len(lines[3]) < 700
+    assert lines[4].split() == ["cents", "990000"] and len(lines[4]) < 60
+
+
 def test_a_long_argument_says_how_long_it_is():
     (line,) = [line for line in call_lines(call(arguments={"text": "x" * 5000})) if "text" in line]
     assert len(line) < 700

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from roadworthy.edges.cli.chat_screen import Screen
-from roadworthy.edges.cli.decide_screen import argument_lines, question, seconds_until
+from roadworthy.edges.cli.decide_screen import argument_lines, outcome_lines, question, seconds_until
 
 Prompt = Callable[[str, str], str]
 """Asks for a line, given words and what the line begins with. EOFError at the end of the input, KeyboardInterrupt for
@@ -53,12 +53,8 @@ def asked_decision(call: Mapping[str, Any], screen: Screen, prompt: Prompt) -> d
 
 def _tell(call: Mapping[str, Any], screen: Screen) -> None:
     screen.question(question(call))
-    for line in argument_lines(call.get("arguments")):
+    for line in (*argument_lines(call.get("arguments")), *outcome_lines(call)):
         screen.question(line)
-    if call.get("idempotency_key"):
-        screen.question(f"idempotency key: {call['idempotency_key']}")
-    if call.get("error"):
-        screen.question(f"it said: {call['error']}")
     if call["about"] == "effect":
         screen.question("it was started and did not come back: look at the service before you answer")
         if (seconds := seconds_until(call.get("opens_at"))) > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,9 @@ from typing import Any, cast
 from roadworthy.edges.cli.table import ago
 
 _MOST_OF_A_VALUE = 600
+_WIDEST_NAME = 40
+"""For which the others are moved to stay in a column."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def list_lines(answer: Mapping[str, Any], url: str | None = None) -> list[str]:
@@ -47,12 +51,8 @@ def task_lines(task: Mapping[str, Any], url: str | None = None) -> list[str]:
 
 def call_lines(call: Mapping[str, Any]) -> list[str]:
     """What somebody must know who decides about a call."""
-    lines = [f"{question(call)}  ({call['call_id']}, {asked_when(call)})"]
-    lines += argument_lines(call.get("arguments"))
-    if call.get("idempotency_key"):
-        lines.append(f"idempotency key: {_shortened(call['idempotency_key'])}")
-    if call.get("error"):
-        lines.append(f"it said: {_shortened(call['error'])}")
+    lines = [f"{question(call)}  ({_shortened(call['call_id'])}, {asked_when(call)})"]
+    lines += [*argument_lines(call.get("arguments")), *outcome_lines(call)]
     if call.get("words"):
         lines.append(f"why you are asked: {_shortened(call['words'])}")
     if (seconds := seconds_until(call.get("opens_at"))) > 0:
@@ -61,13 +61,20 @@ def call_lines(call: Mapping[str, Any]) -> list[str]:
 
 
 def question(call: Mapping[str, Any]) -> str:
+    tool = _name(call["tool"])
     match call["about"]:
         case "approval":
-            return f"may {call['tool']} be called?"
+            return f"may {tool} be called?"
         case "input":
-            return f"what is the answer to {call['tool']}?"
+            return f"what is the answer to {tool}?"
         case _:
-            return f"did {call['tool']} happen?"
+            return f"did {tool} happen?"
+
+
+def outcome_lines(call: Mapping[str, Any]) -> list[str]:
+    """By what to find it at the service, and what is known of how it went."""
+    told = {"idempotency key": call.get("idempotency_key"), "it said": call.get("error")}
+    return [f"{what}: {_shortened(text)}" for what, text in told.items() if text]
 
 
 def asked_when(call: Mapping[str, Any]) -> str:
@@ -79,9 +86,9 @@ def argument_lines(arguments: object) -> list[str]:
     """One line an argument; what is long is cut."""
     if not isinstance(arguments, Mapping):
         return [] if arguments is None else [f"  {_json(arguments)}"]
-    named = cast(Mapping[str, object], arguments)
-    width = max(map(len, named), default=0)
-    return [f"  {name.ljust(width)}  {_json(value)}" for name, value in named.items()]
+    named = [(_name(name), value) for name, value in cast(Mapping[str, object], arguments).items()]
+    width = min(max((len(name) for name, _ in named), default=0), _WIDEST_NAME)
+    return [f"  {name.ljust(width)}  {_json(value)}" for name, value in named]
 
 
 def decided_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -111,6 +118,11 @@ _ANSWERS = {
     "input": ("done --value '\"THE ANSWER\"'", "not_done --note 'WHY, FOR THE MODEL'"),
     "effect": ("done --value '\"WHAT IT RETURNED\"'", "not_done --note 'HOW YOU KNOW'"),
 }
+
+
+def _name(name: str) -> str:
+    """In quotes where it could be taken for more than a name: models choose names as well."""
+    return name if _PLAIN_NAME.fullmatch(name) and len(name) <= _MOST_OF_A_VALUE else _json(name)
 
 
 def _json(value: object) -> str:
