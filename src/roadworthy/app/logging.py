@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from structlog.typing import EventDict
@@ -29,7 +29,7 @@ def configure_logging(level: str, format: str | None, redactor: Redactor | None 
         return line
 
     def without_secrets(_: object, __: str, line: EventDict) -> EventDict:
-        return redactor.value(line) if redactor.knows_any else line
+        return redactor.value(_in_words(line, redactor)) if redactor.knows_any else line
 
     for_people = format == "console" or (format is None and sys.stderr.isatty())
     # Never with local variables: they hold what users wrote and keys.
@@ -57,6 +57,28 @@ def configure_logging(level: str, format: str | None, redactor: Redactor | None 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s", redactor))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+def _in_words(value: Any, redactor: Redactor) -> Any:
+    """What a line shows by its `repr`, where secrets could not be found any more."""
+    match value:
+        case None | str() | bytes() | int() | float():
+            return value
+        case dict():
+            fields = cast(dict[Any, Any], value)
+            return {_in_words(name, redactor): _in_words(each, redactor) for name, each in fields.items()}
+        case list():
+            return [_in_words(each, redactor) for each in cast(list[Any], value)]
+        case tuple():
+            return tuple(_in_words(each, redactor) for each in cast(tuple[Any, ...], value))
+        case set() | frozenset():
+            each = [repr(redactor.value(_in_words(each, redactor))) for each in cast(set[Any], value)]
+            return f"{{{', '.join(sorted(each))}}}"
+        case BaseException() if redactor.text(said := str(value)) != said:
+            # Before `repr` escapes what is in it.
+            return f"{type(value).__name__}({redactor.text(said)!r})"
+        case _:
+            return redactor.text(repr(value))
 
 
 def _for_a_terminal(_: object, __: str, line: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import structlog
@@ -34,12 +35,13 @@ def test_a_line_about_a_worker_has_the_number_of_that_worker():
 
 
 SECRET = "sk-4711-geheim"
+QUOTED = "4711-ge'hei\"m\\"
 
 
 @pytest.fixture(params=["json", "console"])
 def redacted(request: pytest.FixtureRequest) -> Iterator[None]:
     before = structlog.get_config()
-    configure_logging("info", request.param, Redactor([SECRET]))
+    configure_logging("info", request.param, Redactor([SECRET, QUOTED]))
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     yield
     structlog.configure(**before)
@@ -58,6 +60,37 @@ def test_no_line_shows_a_secret():
     assert SECRET not in line
     assert line.count("[redacted]") == 3
     assert "fail()" in line or "in fail" in line
+
+
+@dataclass
+class Login:
+    password: str
+
+
+@pytest.mark.usefixtures("redacted")
+@pytest.mark.parametrize(
+    "value",
+    [
+        ValueError(f"not {SECRET}"),
+        ValueError(f"not {QUOTED}"),
+        {SECRET},
+        frozenset([(1, QUOTED)]),
+        Login(SECRET),
+        [{"login": Login(SECRET)}],
+        {"raw": b"x" + SECRET.encode()},
+        (ExceptionGroup("all", [ValueError(SECRET)]),),
+    ],
+    ids=["error", "quotes", "set", "frozen", "object", "within", "bytes", "group"],
+)
+def test_no_line_shows_a_secret_through_an_object(value: object):
+    line = structlog.get_logger().error("failed", about=value)
+    assert SECRET not in line and "ge'hei" not in line
+    assert "[redacted]" in line
+
+
+@pytest.mark.usefixtures("redacted")
+def test_an_object_without_a_secret_is_shown_as_before():
+    assert "ValueError('no order 7')" in structlog.get_logger().error("failed", about=ValueError("no order 7"))
 
 
 @pytest.mark.usefixtures("redacted")
