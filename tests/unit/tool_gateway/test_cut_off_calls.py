@@ -1,11 +1,14 @@
 """Calls that the agent's own code cancels, or whose waiting it does not hear of."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import ToolCallPart
 
 from roadworthy import AgentService, NotDone, ToolPolicy, current_call
 from roadworthy.domain.decision import Verdict
@@ -14,7 +17,7 @@ from roadworthy.domain.task import TaskStatus
 from roadworthy.frameworks.function import TaskContext
 from unit.execution.cluster import Cluster
 
-from .deciding import answer, calling, decide, waits
+from .deciding import answer, calling, decide, scripted, waits
 
 paid: list[str] = []
 is_paid: asyncio.Event
@@ -152,3 +155,28 @@ async def test_a_tool_that_must_happen_once_and_swallows_the_waiting_of_its_agen
     async with cluster.working(service):
         calls = await waits(cluster, task)
     assert {(call.tool, call.about) for call in calls} == {("ask_helper", "effect"), ("receipt", "approval")}
+
+
+@pytest.mark.parametrize("runs_in", ["loop", "thread"])
+async def test_a_time_limit_of_pydantic_ai_leaves_unknown_whether_it_happened(runs_in: str):
+    may_end = threading.Event()
+
+    def pay_in_thread(order: str) -> str:
+        paid.append(current_call().idempotency_key)
+        may_end.wait(30)
+        return "too late"
+
+    tool = pay if runs_in == "loop" else pay_in_thread
+    name = tool.__name__
+    steps = [[ToolCallPart(name, {"order": "A"}, call_id)] for call_id in ("c1", "c2")]
+    agent = Agent(scripted(*steps), retries=3)
+    agent.tool_plain(timeout=0.5)(tool)
+    service, cluster = AgentService(agent, name="shop", tools={name: ONCE}), Cluster()
+    task = await cluster.submit(service)
+    async with cluster.working(service):
+        (call,) = await waits(cluster, task)
+        assert call.about == "effect" and "Timed out after 0.5 seconds" in call.detail["error"]
+        await decide(cluster, task, call.call_id, Verdict.DONE, "receipt 7")
+        task = await cluster.ended(task)
+        may_end.set()
+    assert answer(task) == [["success", "receipt 7"], ["success", "receipt 7"]] and len(paid) == 1

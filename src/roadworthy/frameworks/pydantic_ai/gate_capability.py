@@ -151,6 +151,9 @@ class GateCapability(AbstractCapability[Any]):
                 result = await run(given)
                 reply = encode_result(name, result)
             except (ToolRetryError, ModelRetry) as error:
+                if _is_late(error) and self._gate.attempt.service.policy(name).effect == "once":
+                    # The tool has not said that: it may have happened, and the model would ask for it again.
+                    raise TimeoutError(str(error)) from error
                 result, reply = error, encode_retry(error)
             except (ToolFailedError, ToolFailed) as error:
                 result, reply = error, encode_failed(error)
@@ -192,6 +195,12 @@ class GateCapability(AbstractCapability[Any]):
         if isinstance(fresh[-1][1], ToolRetryError | ModelRetry | ToolFailedError | ToolFailed):
             raise fresh[-1][1]
         return fresh[-1][1]
+
+
+def _is_late(error: Exception) -> bool:
+    """Whether it comes of a time limit: one of pydantic-ai's own, which it tells the model as if the tool had."""
+    told = error.__cause__ if isinstance(error, ToolRetryError) else error
+    return told is not None and isinstance(told.__context__, TimeoutError)
 
 
 async def _nobody(_: Any) -> Any:
