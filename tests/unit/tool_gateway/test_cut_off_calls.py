@@ -180,3 +180,31 @@ async def test_a_time_limit_of_pydantic_ai_leaves_unknown_whether_it_happened(ru
         task = await cluster.ended(task)
         may_end.set()
     assert answer(task) == [["success", "receipt 7"], ["success", "receipt 7"]] and len(paid) == 1
+
+
+async def test_a_tool_hears_at_once_of_the_waiting_of_calls_that_it_makes_itself():
+    calls = 0
+
+    async def reply(ctx: TaskContext, message: str) -> list[str]:
+        async def order(name: str) -> str:
+            nonlocal calls
+            calls += 1
+            return await ctx.tool(receipt, order=name)
+
+        # Two of them: neither waits for the other's, which waits for it.
+        return await asyncio.gather(*(ctx.tool(order, name=name) for name in ("A", "B")))
+
+    policies = {
+        "order": ToolPolicy(effect="read", seconds=30),
+        "receipt": ToolPolicy(effect="once", approval="always"),
+    }
+    service, cluster = AgentService(reply, name="shop", tools=policies), Cluster()
+    task = await cluster.submit(service)
+    async with cluster.working(service):
+        async with asyncio.timeout(10):
+            waiting = await waits(cluster, task)
+        assert [call.tool for call in waiting] == ["receipt", "receipt"] and calls == 2
+        for call in waiting:
+            await decide(cluster, task, call.call_id, Verdict.APPROVE)
+        task = await cluster.ended(task)
+    assert answer(task) == ["receipt", "receipt"] and len(paid) == 2

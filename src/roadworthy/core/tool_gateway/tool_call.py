@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 
 from roadworthy.core.attempt import HAVE_TO_WAIT, Attempt
-from roadworthy.core.scope import Scope
+from roadworthy.core.scope import Scope, surroundings
 from roadworthy.core.tool_gateway.equal_calls import EqualCall, EqualCalls, call_digest
 from roadworthy.core.tool_gateway.unfinished_call import UnfinishedCall
 from roadworthy.domain.decision import About
@@ -78,10 +79,10 @@ class ToolCalls:
         self._scope = scope
         self._gate = gate
         self._equal_calls = EqualCalls()
-        self._under_way = 0
+        self._under_way: Counter[str] = Counter()
+        """By the call within which they were made: that one is under way itself until they are over."""
         self._has_to_wait = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._settled = asyncio.Event()
 
     async def call(self, call: ToolCall, do: Do) -> bytes:
         """The result's payload, once it is in the journal.
@@ -110,8 +111,10 @@ class ToolCalls:
         for _ in range(_HOPS_UNTIL_SIBLINGS_STARTED):
             await asyncio.sleep(0)
         self._has_to_wait = attempt.waits_for is not None
-        while self._under_way:
-            await self._idle.wait()
+        around = _call_around()
+        while self._under_way[around]:
+            self._settled.clear()
+            await self._settled.wait()
         if attempt.waits_for is not None and isinstance(error, AttemptFailed | HAVE_TO_WAIT):
             attempt.told_to_wait()
             return attempt.waits_for
@@ -132,23 +135,28 @@ class ToolCalls:
         if (self._has_to_wait or attempt.begins_nothing) and attempt.waits_for is not None:
             # The agent goes on although it was told to wait.
             raise attempt.waits_for
-        self._under_way += 1
-        self._idle.clear()
+        around = _call_around()
+        self._under_way[around] += 1
         try:
             return await UnfinishedCall(attempt, scope, self._gate, call, place, digest, equal).finish(
                 self._equal_calls, do
             )
         finally:
             equal.is_over = True
-            self._under_way -= 1
-            if not self._under_way:
-                self._idle.set()
+            self._under_way[around] -= 1
+            if not self._under_way[around]:
+                self._settled.set()
 
     def _replayed(self, call: ToolCall, equal: EqualCall, entry: JournalEntry) -> None:
         if call.asked_by_model and "arguments" in entry.detail:
             given = orjson.dumps(entry.detail["arguments"], option=orjson.OPT_SORT_KEYS)
             self._equal_calls.edited(call.name, call.arguments, given, equal)
         equal.ended(entry.detail["outcome"])
+
+
+def _call_around() -> str:
+    """The journal name of the tool call whose code makes this one; empty for the agent's own."""
+    return "" if (here := surroundings.get()) is None else here.call
 
 
 def canonical(arguments: object) -> bytes:
