@@ -167,6 +167,7 @@ class TaskContext:
             f"{name}#{self._calls[place]}",
             given_by_code(name, arguments),
             asked_by_model=False,
+            runs_in_thread=not inspect.iscoroutinefunction(function),
             answer=partial(_answer, name),
             with_arguments=with_arguments,
         )

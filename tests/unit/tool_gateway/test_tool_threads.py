@@ -2,13 +2,17 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.models.function import FunctionModel
 from structlog.testing import capture_logs
 
-from roadworthy import AgentService, ToolPolicy
+from roadworthy import AgentService, NotDone, ToolPolicy
 from roadworthy.core.execution import loop_watchdog
 from roadworthy.core.execution.loop_watchdog import LoopWatchdog
 from roadworthy.core.execution.progress import Progress, calling
@@ -16,7 +20,7 @@ from roadworthy.core.tool_gateway.tool_threads import ToolThreads
 from roadworthy.frameworks.function import TaskContext
 from unit.execution.cluster import Cluster
 
-from .deciding import answer
+from .deciding import SOON, answer, scripted
 
 
 @pytest.fixture
@@ -102,3 +106,63 @@ async def test_a_tool_that_keeps_the_interpreters_lock_is_named(threads: ToolThr
     (line,) = [line for line in logs if line.get("tool")]
     assert (line["event"], line["tool"]) == ("event_loop_blocked", "count")
     assert "GIL" in line["advice"] and line["seconds"] > 0
+
+
+@pytest.mark.parametrize("is_asked_by_model", [True, False])
+async def test_what_must_happen_once_does_not_begin_when_others_may_know_already_that_it_did_not(
+    is_asked_by_model: bool,
+):
+    """It has waited for a thread for longer than a lease."""
+    over, paid = threading.Event(), list[str]()
+
+    def busy() -> None:
+        over.wait()
+
+    def pay(item: str) -> str:
+        paid.append(item)
+        return "paid"
+
+    async def pays(ctx: TaskContext, message: str) -> Any:
+        try:
+            return await ctx.tool(pay, item="tea")
+        except NotDone as error:
+            return [["failed", str(error)]]
+
+    async def waits(ctx: TaskContext, message: str) -> None:
+        await ctx.tool(busy)
+
+    first = AgentService(waits, name="first", tools={"busy": ToolPolicy(effect="read")})
+    script = scripted([ToolCallPart("pay", {"item": "tea"}, "c1")])
+
+    async def model(*asked: Any) -> Any:
+        # One that is no coroutine would wait for a thread itself.
+        return script.function(*asked)  # type: ignore[misc]
+
+    agent = Agent(FunctionModel(model))
+    agent.tool_plain(pay)
+    second = AgentService(agent if is_asked_by_model else pays, name="second")
+    cluster = Cluster()
+    worker = cluster.worker(first, second, grace_seconds=5, tool_gateway=SOON)
+    worker._threads._at_once = 1
+    running = asyncio.create_task(worker.run())
+    try:
+        beside = await cluster.submit(first)
+        await until(lambda: worker._threads._running)
+        task = await cluster.submit(second)
+        await until(lambda: worker._threads._waiting)
+        queued_at = time.monotonic()
+        await until(lambda: time.monotonic() - queued_at > SOON.lease_seconds)
+        over.set()
+        task, _ = await cluster.ended(task), await cluster.ended(beside)
+    finally:
+        over.set()
+        worker.drain()
+        await running
+    ((outcome, words),) = answer(task)
+    assert not paid and outcome == "failed" and "its worker had no thread for it within 0.2 s" in words
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)

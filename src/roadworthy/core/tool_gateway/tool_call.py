@@ -59,6 +59,8 @@ class ToolCall:
     """Then its arguments stand in the model's reply."""
     is_output: bool = False
     """Whether its result is the agent's answer: no model sees it."""
+    runs_in_thread: bool = False
+    """Its tool is a plain function: it begins once it has a thread."""
     answer: Callable[[Outcome, Any], ToolReply] = plain_answer
     """What the agent gets where no tool answered. The value is a result (`done`, `fallback`), or words that say why
     there is none."""

@@ -7,11 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from roadworthy.core.execution.progress import OpenCall, ThreadWork, calling
+from roadworthy.domain.effect import NotDone
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,6 +22,22 @@ AT_ONCE = 200
 """More threads than that take the interpreter from each other, and from the event loop."""
 MOST_THREADS = 10_000
 """With those that hang. A thread is made when there is no idle one."""
+
+
+@dataclass(slots=True, eq=False)
+class LatestStart:
+    """Of a tool that does nothing before it has its thread, however long it waits for one."""
+
+    at: float
+    """By this process's clock."""
+    otherwise: str
+    """What is said where it comes later, and is not called."""
+    is_over: bool = False
+    """The thread that it waits for is asked for."""
+
+    def check(self) -> None:
+        if time.monotonic() >= self.at:
+            raise NotDone(self.otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +71,7 @@ class Work(ThreadWork):
         self.call = call
         self.is_counted = False
         self.has_waited = False
+        self.latest_start: LatestStart | None = None
 
     def leave(self) -> None:
         """Count it no longer: nobody waits for it any more, and nothing can end it."""
@@ -80,6 +99,8 @@ class ToolThreads(Executor):
         work = Work(self, partial(fn, *args, **kwargs), calling.get())
         if work.call is not None:
             work.call.threads.append(work)
+        if (latest := latest_start.get()) is not None and not latest.is_over:
+            work.latest_start, latest.is_over = latest, True
         with self._lock:
             waits = self._counted >= self._at_once
             if waits:
@@ -125,6 +146,8 @@ class ToolThreads(Executor):
                 work.call.has_thread()
             self._running[work] = _running(work)
             try:
+                if work.latest_start is not None:
+                    work.latest_start.check()
                 result = work.function()
             except BaseException as error:
                 work.set_exception(error)
@@ -134,6 +157,10 @@ class ToolThreads(Executor):
             if (tool := self._running.pop(work, None)) is not None:
                 self._ended.append(tool)
             self.leave(work)
+
+
+latest_start: ContextVar[LatestStart | None] = ContextVar("roadworthy_latest_start", default=None)
+"""Of the present call."""
 
 
 def _running(work: Work) -> RunningTool:

@@ -16,6 +16,7 @@ from roadworthy.core.tool_gateway.approval import why_asked
 from roadworthy.core.tool_gateway.equal_calls import EqualCall, EqualCalls, idempotency_key
 from roadworthy.core.tool_gateway.reconciling import reconciled
 from roadworthy.core.tool_gateway.results import ShownResult, done_but_not_kept, shown_result
+from roadworthy.core.tool_gateway.tool_threads import LatestStart, latest_start
 from roadworthy.core.tool_gateway.tries import Tries
 from roadworthy.domain.decision import FITTING, About, Decision, Verdict
 from roadworthy.domain.effect import Done, NotDone, Outcome, StartedCall
@@ -242,7 +243,14 @@ class UnfinishedCall:
         lease = self._gate.tool_gateway.lease_seconds
         if self._began is None or time.monotonic() - self._began >= lease:
             return self._not_done(f"its worker stood still for more than {lease:g} s right before the call")
-        return await self._done(do)
+        if not self._call.runs_in_thread:
+            return await self._done(do)
+        words = f"its worker had no thread for it within {lease:g} s"
+        before = latest_start.set(LatestStart(self._began + lease, words))
+        try:
+            return await self._done(do)
+        finally:
+            latest_start.reset(before)
 
     def _not_done(self, reason: str) -> ToolReply:
         name = self._call.name

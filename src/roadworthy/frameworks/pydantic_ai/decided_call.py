@@ -29,8 +29,7 @@ def asked_by_tool(tool: str, raised: ApprovalRequired | CallDeferred) -> AskedBy
 async def validated_arguments(ctx: RunContext[Any], tool: str, given: Any) -> dict[str, Any]:
     """The arguments as the tool takes them, checked as if the model had sent them. ArgumentsRefused where they are not
     valid."""
-    tools = ctx.tool_manager.tools if ctx.tool_manager is not None else None
-    found = (tools or {}).get(tool)
+    found = _tool(ctx, tool)
     if found is None:
         raise ArgumentsRefused(f"there is no tool {tool!r} any more")
     try:
@@ -45,3 +44,16 @@ async def validated_arguments(ctx: RunContext[Any], tool: str, given: Any) -> di
     except (ValidationError, ModelRetry, ToolFailed) as error:
         raise ArgumentsRefused(foreign_words(error)) from error
     return arguments
+
+
+def is_plain_function(ctx: RunContext[Any], tool: str) -> bool:
+    """Whether pydantic-ai runs it in a thread, and nothing of it before."""
+    found = _tool(ctx, tool)
+    while (within := getattr(found, "source_tool", None)) is not None:
+        found = within
+    return getattr(found, "is_async", True) is False
+
+
+def _tool(ctx: RunContext[Any], tool: str) -> Any:
+    tools = ctx.tool_manager.tools if ctx.tool_manager is not None else None
+    return (tools or {}).get(tool)

@@ -32,7 +32,7 @@ from roadworthy.domain.decision import About
 from roadworthy.domain.errors import ArgumentsRefused, RequestRefused, TooMuchReceived
 from roadworthy.frameworks.error_class import tool_failure
 from roadworthy.frameworks.json_arguments import given_by_model
-from roadworthy.frameworks.pydantic_ai.decided_call import asked_by_tool, validated_arguments
+from roadworthy.frameworks.pydantic_ai.decided_call import asked_by_tool, is_plain_function, validated_arguments
 from roadworthy.frameworks.pydantic_ai.errors import model_call_failure
 from roadworthy.frameworks.pydantic_ai.gated_model import RESPONSE, GatedModel
 from roadworthy.frameworks.pydantic_ai.mcp_tools import with_mcp_under_gate
@@ -103,7 +103,14 @@ class GateCapability(AbstractCapability[Any]):
         asks: About | None = "approval" if ctx.tool_call_approved else None
         validated = partial(validated_arguments, ctx, call.tool_name)
         return await self._through(
-            call.tool_name, call.tool_call_id, args, handler, asks=asks, validated=validated, sent=call
+            call.tool_name,
+            call.tool_call_id,
+            args,
+            handler,
+            asks=asks,
+            validated=validated,
+            sent=call,
+            runs_in_thread=is_plain_function(ctx, call.tool_name),
         )
 
     async def handle_deferred_tool_calls(
@@ -143,6 +150,7 @@ class GateCapability(AbstractCapability[Any]):
         asks: About | None = None,
         validated: Callable[[Any], Awaitable[Any]] | None = None,
         sent: ToolCallPart | None = None,
+        runs_in_thread: bool = False,
     ) -> Any:
         fresh: list[tuple[ToolReply, Any]] = []
 
@@ -183,6 +191,7 @@ class GateCapability(AbstractCapability[Any]):
             call_id,
             given_by_model(arguments, None if sent is None else sent.args_as_dict),
             is_output=is_output,
+            runs_in_thread=runs_in_thread,
             answer=partial(encode_answer, name),
             with_arguments=with_arguments,
             asks=asks,
