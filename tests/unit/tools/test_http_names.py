@@ -17,7 +17,7 @@ from roadworthy.tools.http import names
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
-    """Name servers of `*.silent.example` say nothing until the end of the test, or long; each lookup of one is counted."""
+    """Name servers of `*.silent.example` say nothing until the test ends, or long; each lookup of one is counted."""
     asked, end, threads = threading.Semaphore(0), threading.Event(), list[threading.Thread]()
     real = socket.getaddrinfo
 
