@@ -69,7 +69,7 @@ async def test_in_a_stream_the_text_of_this_step_is_kept_not_that_of_the_one_bef
     service, cluster = AgentService(answers_once_allowed), Cluster()
     async with cluster.working(service):
         task = await cluster.submit(service)
-        while "It is half" not in await told_so_far(cluster, task):
+        while "It is half" not in await told_so_far(cluster, task):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         await cancel(cluster, task)
         task = await cluster.ended(task)
